@@ -1,0 +1,29 @@
+// Package reqinfo carries what the layers of a stack learn about a request from
+// one to the other. The outermost sluice layer creates the carrier, the others
+// find it, so that the layers compose without importing each other and the
+// whole stack pays for one copy of the request.
+//
+//	e := reqinfo.Enter(w, r)
+//	defer e.Leave()
+//	... before ...
+//	e.Next(next)
+//	... after ...
+//
+// Guarantees:
+//   - One carrier and one recorder for all layers that share a request. The
+//     carrier is the context of the request copy and the copy is part of the
+//     carrier: one allocation.
+//   - What the mux and the handler leave on a copied request reaches the
+//     original: Pattern, which outer layers name routes by, and MultipartForm,
+//     whose temporary files only the server removes. This holds for copies made
+//     by foreign middlewares between two layers, and files of a handler that
+//     panicked or outlived its request are removed.
+//   - Every method but Route may be called from any goroutine, also after the
+//     request.
+//
+// Not guaranteed: a middleware that replaces the context of a request by one
+// that does not descend from it starts a new carrier for the layers inside.
+//
+// Cost: two allocations for the outermost layer (the carrier, the recorder),
+// none for the others.
+package reqinfo

@@ -1,0 +1,203 @@
+package reqinfo
+
+import (
+	"cmp"
+	"context"
+	"mime/multipart"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-go/sluice/internal/respw"
+)
+
+// Info is the carrier of one request. It is the context of that request, so
+// that finding it costs one type assertion.
+type Info struct {
+	context.Context // of the request that arrived
+
+	start time.Time
+	rec   *respw.Recorder
+	req   http.Request // the one copy; its context is this Info
+
+	queries   atomic.Int64
+	queryTime atomic.Int64
+
+	mu        sync.Mutex
+	facts     facts
+	adopted   bool            // the next two were found on a copy further in
+	pattern   string          // of the innermost copy
+	form      *multipart.Form // of any copy
+	left      bool            // the outermost layer is done
+	nonceRead bool
+}
+
+// facts is what layers tell each other, guarded by Info.mu: a handler behind
+// [http.TimeoutHandler] may still write while outer layers read.
+type facts struct {
+	clientIP netip.Addr
+	route    string
+	nonce    string
+	cache    string
+	limit    Limit
+	trace    Trace
+}
+
+// Limit is what the rate limiter decided.
+type Limit struct {
+	Policy  string
+	Refused bool
+}
+
+// Trace is the trace a request belongs to; the ids are lower-case hex (W3C
+// Trace Context).
+type Trace struct {
+	TraceID, SpanID string
+	Sampled         bool
+}
+
+type infoKey struct{}
+
+// Value makes the carrier findable below contexts that derive from it.
+func (i *Info) Value(key any) any {
+	if key == (infoKey{}) {
+		return i
+	}
+	return i.Context.Value(key)
+}
+
+// From returns the carrier of ctx, or nil. All methods that read accept nil.
+func From(ctx context.Context) *Info {
+	if i, ok := ctx.(*Info); ok {
+		return i
+	}
+	i, _ := ctx.Value(infoKey{}).(*Info)
+	return i
+}
+
+// Start is when the outermost layer saw the request.
+func (i *Info) Start() time.Time {
+	if i == nil {
+		return time.Time{}
+	}
+	return i.start
+}
+
+// Recorder is the recorder of the outermost layer: what the client sees.
+func (i *Info) Recorder() *respw.Recorder {
+	if i == nil {
+		return nil
+	}
+	return i.rec
+}
+
+// ClientIP is the address of the client, invalid until a layer that knows the
+// trusted proxies set it.
+func (i *Info) ClientIP() netip.Addr { return i.read().clientIP }
+
+// SetClientIP sets the address of the client.
+func (i *Info) SetClientIP(a netip.Addr) { i.write(func(f *facts) { f.clientIP = a }) }
+
+// Route is the pattern that serves the request: the name given by SetRoute, or
+// else what a ServeMux further in left on the request; empty when nothing
+// matched. It is for the handler, what the handler starts, and layers whose
+// Next returned: a goroutine started before the mux matched must not ask.
+func (i *Info) Route() string {
+	if i == nil {
+		return ""
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return cmp.Or(i.facts.route, i.matched())
+}
+
+// matched is the pattern of the innermost request that a layer has seen the end
+// of, for outer muxes know less. Callers hold mu.
+func (i *Info) matched() string {
+	if i.adopted {
+		return i.pattern
+	}
+	return i.req.Pattern
+}
+
+// SetRoute names the route, for routers that are no ServeMux.
+func (i *Info) SetRoute(name string) { i.write(func(f *facts) { f.route = name }) }
+
+// Cache is what the response cache did, as an RFC 9211 member ("hit",
+// "fwd=miss"); empty without a cache.
+func (i *Info) Cache() string { return i.read().cache }
+
+// SetCache sets what the response cache did.
+func (i *Info) SetCache(result string) { i.write(func(f *facts) { f.cache = result }) }
+
+// Limit is what the innermost rate limiter decided.
+func (i *Info) Limit() Limit { return i.read().limit }
+
+// SetLimit sets what a rate limiter decided.
+func (i *Info) SetLimit(l Limit) { i.write(func(f *facts) { f.limit = l }) }
+
+// Trace is the trace the request belongs to; zero without tracing.
+func (i *Info) Trace() Trace { return i.read().trace }
+
+// SetTrace sets the trace the request belongs to.
+func (i *Info) SetTrace(t Trace) { i.write(func(f *facts) { f.trace = t }) }
+
+// UseNonce returns the nonce of the response for use in its body, generating it
+// at the first call. From then on NonceRead holds and no shared cache may store
+// the response.
+func (i *Info) UseNonce(generate func() string) string { return i.nonce(generate, true) }
+
+// CommitNonce returns the nonce for the header. It does not count as read: a
+// policy whose nonce no body carries harms nobody when it is stored.
+func (i *Info) CommitNonce(generate func() string) string { return i.nonce(generate, false) }
+
+func (i *Info) nonce(generate func() string, read bool) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.nonceRead = i.nonceRead || read
+	if i.facts.nonce == "" {
+		i.facts.nonce = generate()
+	}
+	return i.facts.nonce
+}
+
+// NonceRead reports whether the body may carry the nonce.
+func (i *Info) NonceRead() bool {
+	if i == nil {
+		return false
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.nonceRead
+}
+
+// AddQuery counts a database query and its duration.
+func (i *Info) AddQuery(d time.Duration) {
+	i.queries.Add(1)
+	i.queryTime.Add(int64(d))
+}
+
+// Queries returns the number of database queries so far and their total time.
+func (i *Info) Queries() (n int64, total time.Duration) {
+	if i == nil {
+		return 0, 0
+	}
+	return i.queries.Load(), time.Duration(i.queryTime.Load())
+}
+
+func (i *Info) read() facts {
+	if i == nil {
+		return facts{}
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.facts
+}
+
+func (i *Info) write(set func(*facts)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	set(&i.facts)
+}

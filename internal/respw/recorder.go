@@ -1,0 +1,173 @@
+package respw
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A HeaderHook is told that the response header is about to be fixed with the
+// given final status. It may change the header, which is its last chance, and
+// must not write. Hooks run innermost layer first, as if each layer had a
+// wrapper of its own: the outer layer sees what the inner ones set and has the
+// last word.
+type HeaderHook interface {
+	BeforeHeader(status int, h http.Header)
+}
+
+// A HijackHook may replace the connection a handler takes over, to watch it.
+// Hooks run outermost layer first.
+type HijackHook interface {
+	Hijacked(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter)
+}
+
+// state packs what every write must look at into one word.
+const (
+	statusMask   uint32 = 1<<10 - 1 // the final status, 0 until it is known
+	flagHijacked uint32 = 1 << 10
+	flagFlushed  uint32 = 1 << 11
+	flagEnded    uint32 = 1 << 12
+)
+
+// serverBuffer is how much of a body net/http keeps back before it sends
+// anything: 2 KB on HTTP/1.1, 4 KB on HTTP/2. The smaller one is used, so that
+// a first-byte time is never late.
+const serverBuffer = 2048
+
+// Recorder is what became of a response. Its methods may be called at any time,
+// also from other goroutines than the handler's.
+type Recorder struct {
+	_         [0]func() // no comparison code for the types that embed it
+	inner     http.ResponseWriter
+	state     atomic.Uint32
+	head      bool
+	bytes     atomic.Int64
+	start     time.Time
+	firstByte atomic.Int64 // nanoseconds since start, 0 until known
+
+	mu          sync.Mutex
+	headerHooks []HeaderHook
+	hijackHooks []HijackHook
+	headerSpace [4]HeaderHook // the usual stack needs no second allocation
+}
+
+// Status is the final status, or 0 while it is open. After a handler returned
+// normally, 0 means the 200 that net/http is about to send.
+func (r *Recorder) Status() int { return int(r.state.Load() & statusMask) }
+
+// Committed reports whether the header is fixed: written, implied by a first
+// write or flush, or given up with a hijacked connection.
+func (r *Recorder) Committed() bool { return r.Status() != 0 }
+
+// Hijacked reports whether the handler took over the connection.
+func (r *Recorder) Hijacked() bool { return r.state.Load()&flagHijacked != 0 }
+
+// Flushed reports whether the handler flushed, which marks a stream.
+func (r *Recorder) Flushed() bool { return r.state.Load()&flagFlushed != 0 }
+
+// Bytes is the length of the body as it left this layer: after the compression
+// of layers inside, before that of layers outside. Bytes on a hijacked
+// connection are not counted here; see [HijackHook].
+func (r *Recorder) Bytes() int64 { return r.bytes.Load() }
+
+// FirstByte is how long after the start the first byte could leave for the client: at the first
+// flush, at a hijack, or when the body outgrew the server's buffer. It is false
+// for a response that left as a whole when its handler returned.
+func (r *Recorder) FirstByte() (time.Duration, bool) {
+	d := r.firstByte.Load()
+	return time.Duration(d), d != 0
+}
+
+// Header is the header map of the response, also after the end, when the
+// wrapped writer no longer hands it out.
+func (r *Recorder) Header() http.Header { return r.inner.Header() }
+
+// OnHeader registers a hook and reports whether it will run; it will not once
+// the header is fixed.
+func (r *Recorder) OnHeader(h HeaderHook) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state.Load()&(statusMask|flagEnded) != 0 {
+		return false
+	}
+	if r.headerHooks == nil {
+		r.headerHooks = r.headerSpace[:0]
+	}
+	r.headerHooks = append(r.headerHooks, h)
+	return true
+}
+
+// OnHijack registers a hook for a connection that the handler may take over.
+func (r *Recorder) OnHijack(h HijackHook) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hijackHooks = append(r.hijackHooks, h)
+}
+
+// End closes the writer for good. The layer that created the recorder calls it
+// last of all; returned says whether the handler returned normally, in which
+// case a header still open is the 200 that net/http is about to send. After a
+// panic the header stays open for whoever recovers further out.
+func (r *Recorder) End(returned bool) {
+	if returned {
+		r.commit(http.StatusOK)
+	}
+	r.state.Or(flagEnded)
+}
+
+func (r *Recorder) ended() bool { return r.state.Load()&flagEnded != 0 }
+
+// fix sets the status and reports whether it was still open.
+func (r *Recorder) fix(status int) bool {
+	for {
+		s := r.state.Load()
+		if s&(statusMask|flagEnded) != 0 {
+			return false
+		}
+		if r.state.CompareAndSwap(s, s|uint32(status)) {
+			return true
+		}
+	}
+}
+
+// commit fixes the header: the status, unless it is fixed, and what the hooks
+// have to say.
+func (r *Recorder) commit(status int) {
+	if !r.fix(status) {
+		return
+	}
+	r.mu.Lock()
+	hooks := r.headerHooks
+	r.mu.Unlock()
+	if len(hooks) == 0 {
+		return
+	}
+	h := r.inner.Header()
+	for i := len(hooks) - 1; i >= 0; i-- {
+		hooks[i].BeforeHeader(status, h)
+	}
+}
+
+// wrote accounts for body bytes that the inner writer accepted.
+func (r *Recorder) wrote(n int64) {
+	if n <= 0 || !r.bodyAllowed() {
+		return
+	}
+	if r.bytes.Add(n) > serverBuffer && r.firstByte.Load() == 0 {
+		r.stampFirstByte()
+	}
+}
+
+// bodyAllowed is RFC 9110 §6.4.1: these answers have no content, whatever a
+// handler writes.
+func (r *Recorder) bodyAllowed() bool {
+	status := r.Status()
+	return !r.head && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+func (r *Recorder) stampFirstByte() {
+	r.firstByte.CompareAndSwap(0, max(1, int64(time.Since(r.start))))
+}

@@ -1,0 +1,242 @@
+package respw
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// ErrEnded is returned for every use of a response after its handler returned.
+var ErrEnded = errors.New("respw: response used after its handler returned")
+
+// Wrap returns w as a recorded writer with exactly the optional interfaces of
+// w. A writer that is recorded already is returned as it is, with created
+// false. Whoever created the recorder calls its End. First-byte times count from
+// start.
+func Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (rw http.ResponseWriter, rec *Recorder, created bool) {
+	if rec := From(w); rec != nil {
+		return w, rec, false
+	}
+	rw, rec = newShape(shapeOf(w))
+	rec.inner = w
+	rec.head = r.Method == http.MethodHead
+	rec.start = start
+	return rw, rec, true
+}
+
+// From returns the recorder of w, or nil when w is not a recorded writer. It
+// does not look below foreign wrappers: what they do to a response is not known
+// to a recorder underneath them.
+func From(w http.ResponseWriter) *Recorder {
+	if rw, ok := w.(interface{ recorder() *Recorder }); ok {
+		return rw.recorder()
+	}
+	return nil
+}
+
+// shapeOf says which optional interfaces w has.
+func shapeOf(w http.ResponseWriter) (s shape) {
+	if _, ok := w.(http.Flusher); ok {
+		s |= hasFlush
+	}
+	if _, ok := w.(flushErrorer); ok {
+		s |= hasFlushError
+	}
+	if _, ok := w.(http.Hijacker); ok {
+		s |= hasHijack
+	}
+	if _, ok := w.(io.ReaderFrom); ok {
+		s |= hasReadFrom
+	}
+	if _, ok := w.(http.Pusher); ok {
+		s |= hasPush
+	}
+	if _, ok := w.(io.StringWriter); ok {
+		s |= hasWriteString
+	}
+	//lint:ignore SA1019 old handlers still assert it, some without looking
+	if _, ok := w.(http.CloseNotifier); ok {
+		s |= hasCloseNotify
+	}
+	return s
+}
+
+type flushErrorer interface{ FlushError() error }
+
+// writer is the part that every shape has. Its fields and helpers stay
+// unexported, so that a handler sees nothing but the interfaces of the writer
+// underneath.
+type writer struct{ rec Recorder }
+
+func (w *writer) recorder() *Recorder { return &w.rec }
+
+func (w *writer) Header() http.Header {
+	if w.rec.ended() {
+		return make(http.Header) // net/http may be reading the real one
+	}
+	return w.rec.inner.Header()
+}
+
+func (w *writer) WriteHeader(status int) {
+	r := &w.rec
+	switch {
+	case r.ended():
+		return
+	case status >= 200 && status <= 999 || status == http.StatusSwitchingProtocols:
+		r.commit(status)
+	}
+	// 1xx goes straight through; what is no status makes net/http panic.
+	r.inner.WriteHeader(status)
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	r := &w.rec
+	if !r.begin() {
+		return 0, ErrEnded
+	}
+	n, err := r.inner.Write(p)
+	r.wrote(int64(n))
+	return n, err
+}
+
+// Unwrap serves [http.ResponseController]. After the end there is nothing to
+// control.
+func (w *writer) Unwrap() http.ResponseWriter {
+	if w.rec.ended() {
+		return nil
+	}
+	return w.rec.passage()
+}
+
+// begin gets ready for the first byte of a body, and reports whether the
+// response is still open.
+func (r *Recorder) begin() bool {
+	s := r.state.Load()
+	if s&flagEnded != 0 {
+		return false
+	}
+	if s&statusMask == 0 {
+		r.commit(http.StatusOK)
+	}
+	return true
+}
+
+func (r *Recorder) writeString(s string) (int, error) {
+	if !r.begin() {
+		return 0, ErrEnded
+	}
+	n, err := r.inner.(io.StringWriter).WriteString(s)
+	r.wrote(int64(n))
+	return n, err
+}
+
+// beginFlush marks a stream and reports whether the response is still open. A
+// flush fixes the header even before the first byte of the body.
+func (r *Recorder) beginFlush() bool {
+	if !r.begin() {
+		return false
+	}
+	r.stampFirstByte()
+	r.state.Or(flagFlushed)
+	return true
+}
+
+func (r *Recorder) flush() {
+	if r.beginFlush() {
+		r.inner.(http.Flusher).Flush()
+	}
+}
+
+func (r *Recorder) flushError() error {
+	if !r.beginFlush() {
+		return ErrEnded
+	}
+	return r.inner.(flushErrorer).FlushError()
+}
+
+var firstPieces = sync.Pool{New: func() any { return new([512]byte) }}
+
+// readFrom writes the first piece of src itself and leaves the rest to the
+// inner writer and so to sendfile. It must look before it hands over: an empty
+// source leaves the header open (a handler may still answer 404), and a source
+// that is slow to start must not count as a first byte.
+func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
+	if r.ended() {
+		return 0, ErrEnded
+	}
+	piece := firstPieces.Get().(*[512]byte)
+	defer firstPieces.Put(piece)
+	got, readErr := readSome(src, piece[:])
+	if got > 0 {
+		if !r.begin() {
+			return 0, ErrEnded
+		}
+		wrote, err := r.inner.Write(piece[:got])
+		r.wrote(int64(wrote))
+		if err != nil {
+			return int64(wrote), err
+		}
+		n = int64(wrote)
+	}
+	if readErr == io.EOF {
+		return n, nil
+	}
+	if readErr != nil {
+		return n, readErr
+	}
+	r.stampFirstByte()
+	rest, err := r.inner.(io.ReaderFrom).ReadFrom(src)
+	r.wrote(rest)
+	return n + rest, err
+}
+
+// readSome reads until there is something, for a reader may return 0, nil.
+func readSome(src io.Reader, p []byte) (int, error) {
+	for range 100 {
+		if n, err := src.Read(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+func (r *Recorder) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if r.ended() {
+		return nil, nil, ErrEnded
+	}
+	return r.hijacked(r.inner.(http.Hijacker).Hijack())
+}
+
+// hijacked records a connection that was taken over. No header hook runs: the
+// handler speaks for itself from here on.
+func (r *Recorder) hijacked(conn net.Conn, rw *bufio.ReadWriter, err error) (net.Conn, *bufio.ReadWriter, error) {
+	if err != nil {
+		return conn, rw, err
+	}
+	r.stampFirstByte()
+	r.fix(http.StatusSwitchingProtocols)
+	r.state.Or(flagHijacked)
+	r.mu.Lock()
+	hooks := r.hijackHooks
+	r.mu.Unlock()
+	for _, h := range hooks {
+		conn, rw = h.Hijacked(conn, rw)
+	}
+	return conn, rw, nil
+}
+
+func (r *Recorder) push(target string, opts *http.PushOptions) error {
+	if r.ended() {
+		return ErrEnded
+	}
+	return r.inner.(http.Pusher).Push(target, opts)
+}
+
+func (r *Recorder) closeNotify() <-chan bool {
+	//lint:ignore SA1019 kept for handlers that still use it
+	return r.inner.(http.CloseNotifier).CloseNotify()
+}
