@@ -103,7 +103,9 @@ func (i *Info) SetClientIP(a netip.Addr) { i.write(func(f *facts) { f.clientIP =
 // Route is the pattern that serves the request: the name given by SetRoute, or
 // else what a ServeMux further in left on the request; empty when nothing
 // matched. It is for the handler, what the handler starts, and layers whose
-// Next returned: a goroutine started before the mux matched must not ask.
+// Next returned: a goroutine started before the mux matched must not ask. Where
+// a foreign middleware copied the request it is known when the layers inside
+// that middleware are done.
 func (i *Info) Route() string {
 	if i == nil {
 		return ""

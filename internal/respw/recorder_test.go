@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-go/sluice/internal/respw"
+	"github.com/sluice-go/sluice/internal/testutil"
 )
 
 // serve runs h behind a recorder as the outermost layer would.
@@ -89,10 +90,9 @@ func TestStatusAndBytesAreTheClients(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			recs := make(chan *respw.Recorder, 1)
-			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				recs <- serve(w, r, tt.h)
 			}))
-			defer srv.Close()
 			req, err := http.NewRequest(tt.method, srv.URL, nil)
 			require.NoError(t, err)
 			res, err := srv.Client().Do(req)
@@ -162,7 +162,7 @@ func TestHeaderHooksRunOnceInnermostFirstAtTheLastMoment(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var log []string
-			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				serve(w, r, func(w http.ResponseWriter, r *http.Request) {
 					rec := respw.From(w)
 					for _, name := range []string{"1", "2", "3", "4", "5", "6"} {
@@ -173,7 +173,6 @@ func TestHeaderHooksRunOnceInnermostFirstAtTheLastMoment(t *testing.T) {
 					require.Equal(t, !rec.Committed(), rec.OnHeader(hook{"6", &log}))
 				})
 			}))
-			defer srv.Close()
 			res, err := srv.Client().Get(srv.URL)
 			require.NoError(t, err)
 			res.Body.Close()
@@ -204,14 +203,13 @@ func unique(s []string) (out []string) {
 }
 
 func TestAnInterimResponseCarriesNothingOfTheHooks(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, func(w http.ResponseWriter, r *http.Request) {
 			var log []string
 			respw.From(w).OnHeader(hook{"1", &log})
 			w.WriteHeader(http.StatusEarlyHints)
 		})
 	}))
-	defer srv.Close()
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
@@ -241,7 +239,7 @@ func TestAPanicLeavesTheHeaderOpenForTheRecoverer(t *testing.T) {
 func TestHijackIsA101AndTheConnectionPassesTheHooksOutermostFirst(t *testing.T) {
 	var log []string
 	recs := make(chan *respw.Recorder, 1)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recs <- serve(w, r, func(w http.ResponseWriter, r *http.Request) {
 			respw.From(w).OnHijack(hook{"outer", &log})
 			respw.From(w).OnHijack(hook{"inner", &log})
@@ -254,7 +252,6 @@ func TestHijackIsA101AndTheConnectionPassesTheHooksOutermostFirst(t *testing.T) 
 			conn.Close()
 		})
 	}))
-	defer srv.Close()
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
@@ -395,14 +392,13 @@ func TestAForeignWrapperWithUnwrapAloneHidesNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			recs := make(chan *respw.Recorder, 1)
-			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				recs <- serve(unwrapOnly{w}, r, func(w http.ResponseWriter, r *http.Request) {
 					var log []string
 					respw.From(w).OnHeader(hook{"1", &log})
 					tt.h(w, r)
 				})
 			}))
-			defer srv.Close()
 			res, err := srv.Client().Get(srv.URL)
 			require.NoError(t, err)
 			res.Body.Close()
@@ -513,7 +509,7 @@ func TestLateWritesAreRaceFree(t *testing.T) {
 // response of another. Over a real server, with the detector on.
 func TestALateWriteNeverReachesAnotherResponse(t *testing.T) {
 	var late sync.WaitGroup
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ended := make(chan struct{})
 		defer close(ended)
 		serve(w, r, func(w http.ResponseWriter, r *http.Request) {
@@ -526,7 +522,6 @@ func TestALateWriteNeverReachesAnotherResponse(t *testing.T) {
 			io.WriteString(w, r.URL.Path)
 		})
 	}))
-	defer srv.Close()
 	var clients sync.WaitGroup
 	for c := range 4 {
 		clients.Go(func() {
