@@ -1,0 +1,161 @@
+// Package problem writes error answers of sluice's own layers as RFC 9457
+// problem details.
+//
+// It has no place for an error value: what a client sees is what the caller
+// wrote for clients. Causes go to logs and hooks.
+package problem
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-go/sluice/internal/httpheader"
+)
+
+// MediaType is the type of a problem document (RFC 9457 §6.1).
+const MediaType = "application/problem+json"
+
+// Problem is a problem details object (RFC 9457 §3.1).
+type Problem struct {
+	Type       string         // URI reference; empty: about:blank, the status says it all
+	Title      string         // empty: the text of the status
+	Status     int            // 400 to 599; anything else is sent as 500
+	Detail     string         // what went wrong this time, for people
+	Instance   string         // URI reference of this occurrence
+	Extensions map[string]any // further members; standard names and values JSON cannot hold are left out
+}
+
+// Write sends p as the answer, unless the header is already sent. Fields that
+// described the body the handler had in mind are removed, all others stay.
+// Clients that would rather read text than JSON, browsers among them, get one
+// line of text/plain. The answer must not be stored: it speaks of one moment.
+func Write(w http.ResponseWriter, r *http.Request, p Problem) {
+	p = p.normal()
+	h := w.Header()
+	for _, name := range describesBody {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if !httpheader.HasToken(h["Vary"], "Accept") {
+		h.Add("Vary", "Accept")
+	}
+	var body []byte
+	if prefersText(r.Header["Accept"]) {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		body = p.text()
+	} else {
+		h.Set("Content-Type", MediaType)
+		body = p.json()
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body)
+	}
+}
+
+// describesBody are the fields of RFC 9110 §8, §14.4 and RFC 9530 that would
+// lie about a problem document.
+var describesBody = []string{
+	"Content-Encoding", "Content-Language", "Content-Location", "Content-Range", "Content-Disposition",
+	"Etag", "Last-Modified", "Content-Digest", "Repr-Digest", "Trailer",
+}
+
+func (p Problem) normal() Problem {
+	if p.Status < 400 || p.Status > 599 {
+		p.Status = http.StatusInternalServerError
+	}
+	if p.Title == "" {
+		p.Title = http.StatusText(p.Status)
+	}
+	return p
+}
+
+func (p Problem) text() []byte {
+	line := strconv.Itoa(p.Status) + " " + p.Title
+	if p.Detail != "" {
+		line += ": " + p.Detail
+	}
+	return []byte(line + "\n")
+}
+
+func (p Problem) json() []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	member := func(name string, value any) {
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			return // an extension that is no JSON must not cost the client the answer
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(name)
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(encoded)
+	}
+	text := func(name, value string) {
+		if value != "" {
+			member(name, value)
+		}
+	}
+	text("type", p.Type)
+	text("title", p.Title)
+	member("status", p.Status)
+	text("detail", p.Detail)
+	text("instance", p.Instance)
+	for _, name := range slices.Sorted(maps.Keys(p.Extensions)) {
+		switch name {
+		case "type", "title", "status", "detail", "instance":
+		default:
+			member(name, p.Extensions[name])
+		}
+	}
+	b.WriteString("}\n")
+	return b.Bytes()
+}
+
+// prefersText weighs the two forms by RFC 9110 §12.5.1. Whoever asks for JSON
+// of any kind can read a problem document; without a preference it is the form
+// for programs.
+func prefersText(accept []string) bool {
+	return max(weight(accept, "text", "plain"), weight(accept, "text", "html")) >
+		max(weight(accept, "application", "problem+json"), weight(accept, "application", "json"))
+}
+
+// weight is the weight of the most specific range that matches a media type.
+func weight(accept []string, main, sub string) int {
+	best, specificity := 0, 0
+	for _, line := range accept {
+		for e, rest, ok := httpheader.Next(line); ok; e, rest, ok = httpheader.Next(rest) {
+			mediaRange, params := httpheader.CutParams(e)
+			s := matches(mediaRange, main, sub)
+			if q, ok := httpheader.Weight(params); ok && s > specificity {
+				best, specificity = q, s
+			}
+		}
+	}
+	return best
+}
+
+// matches returns how specifically a range names a type: 0 not at all, 3 fully.
+func matches(mediaRange, main, sub string) int {
+	gotMain, gotSub, _ := strings.Cut(mediaRange, "/")
+	switch {
+	case strings.EqualFold(gotMain, main) && strings.EqualFold(gotSub, sub):
+		return 3
+	case strings.EqualFold(gotMain, main) && gotSub == "*":
+		return 2
+	case mediaRange == "*/*":
+		return 1
+	default:
+		return 0
+	}
+}
