@@ -57,6 +57,9 @@ type Blobs interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
 	// Delete removes the bytes of a key. A missing key is no error.
 	Delete(ctx context.Context, key string) error
+	// Sweep removes the bytes that keep does not know and that are old enough to
+	// have been given up.
+	Sweep(ctx context.Context, keep func(key string) bool) error
 }
 
 // Library is the one way a file comes and goes: bytes before the row when it
@@ -94,4 +97,23 @@ func (l *Library) Remove(ctx context.Context, id, version int64) error {
 		return err
 	}
 	return l.Blobs.Delete(context.WithoutCancel(ctx), f.Blob)
+}
+
+// Sweep removes bytes that no file describes, as a crash between the two steps
+// of Add or Remove leaves them.
+func (l *Library) Sweep(ctx context.Context) error {
+	known := map[string]bool{}
+	for page := (PageRequest{Limit: MaxLimit}); ; {
+		files, err := l.Files.ListFiles(ctx, FileFilter{}, page)
+		if err != nil {
+			return err
+		}
+		for _, f := range files.Items {
+			known[f.Blob] = true
+		}
+		if page.After = files.Next; page.After.IsZero() {
+			break
+		}
+	}
+	return l.Blobs.Sweep(ctx, func(key string) bool { return known[key] })
 }

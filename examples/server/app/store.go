@@ -67,10 +67,13 @@ type Users interface {
 	UpdateUser(ctx context.Context, u User) (User, error) // an empty PasswordHash keeps the old one
 	DeleteUser(ctx context.Context, id, version int64) error
 
+	// CreateToken also removes the user's expired tokens.
 	CreateToken(ctx context.Context, hash []byte, userID int64, expires time.Time) error
 	// UserByToken fails with CodeUnauthenticated for an unknown or expired hash.
 	UserByToken(ctx context.Context, hash []byte, now time.Time) (User, error)
 	DeleteToken(ctx context.Context, hash []byte) error
+	// DeleteUserTokens logs a user out everywhere.
+	DeleteUserTokens(ctx context.Context, userID int64) error
 }
 
 // Store is the whole database.
