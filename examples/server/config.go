@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+)
+
+// config is what the operator decides. Addresses and folders are flags and
+// variables; secrets and URLs that may hold them are variables alone, since
+// flags show up in lists of processes.
+type config struct {
+	addr, admin, data string
+
+	env           string
+	databaseURL   string
+	adminPassword string
+	ollamaURL     string
+	ollamaModel   string
+	origins       []string
+}
+
+const (
+	development = "development"
+	staging     = "staging"
+	production  = "production"
+)
+
+const usage = `Usage: server [flags]
+
+Flags, each with the variable that sets its default:
+  -addr   ADDR        address of the service        (127.0.0.1:8080)
+  -admin  ADMIN_ADDR  address for operators only:   (127.0.0.1:9090)
+                      /metrics, /health/detailed, /debug
+  -data   DATA_DIR    folder of the database and    (./data)
+                      of uploaded files; created
+
+Variables:
+  APP_ENV         development, staging or production (development). Only
+                  development makes demonstration data and logs for people;
+                  the others log JSON and keep cookies to HTTPS.
+  DATABASE_URL    postgres://user:password@host:port/database; unset: SQLite
+                  in the data folder
+  ADMIN_PASSWORD  password of the accounts made at the first start; unset: a
+                  random one, printed once
+  OLLAMA_URL      Ollama's API, like http://127.0.0.1:11434; unset: a built-in
+                  stand-in answers, which only quotes
+  OLLAMA_MODEL    model to ask for (llama3.2)
+  CHAT_ORIGINS    hosts, separated by commas, whose pages may use the chat
+                  besides our own; for proxies that change Host
+`
+
+// parseConfig reads flags and environment, and reports all faults at once.
+func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (config, error) {
+	env := func(name, fallback string) string {
+		if v := getenv(name); v != "" {
+			return v
+		}
+		return fallback
+	}
+	cfg := config{
+		env:           env("APP_ENV", development),
+		databaseURL:   getenv("DATABASE_URL"),
+		adminPassword: getenv("ADMIN_PASSWORD"),
+		ollamaURL:     getenv("OLLAMA_URL"),
+		ollamaModel:   getenv("OLLAMA_MODEL"),
+		origins:       strings.FieldsFunc(getenv("CHAT_ORIGINS"), func(r rune) bool { return r == ',' || r == ' ' }),
+	}
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&cfg.addr, "addr", env("ADDR", "127.0.0.1:8080"), "")
+	flags.StringVar(&cfg.admin, "admin", env("ADMIN_ADDR", "127.0.0.1:9090"), "")
+	flags.StringVar(&cfg.data, "data", env("DATA_DIR", "./data"), "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		_, err := io.WriteString(stdout, usage)
+		return config{}, errors.Join(flag.ErrHelp, err)
+	case err != nil:
+		return config{}, fmt.Errorf("server: %w; -h explains the flags", err)
+	}
+	return cfg, cfg.validate(flags.Args())
+}
+
+func (c config) validate(rest []string) error {
+	var faults []error
+	check := func(ok bool, name, reason string) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("server: %s: %s", name, reason))
+		}
+	}
+	check(len(rest) == 0, "arguments", "there are none besides flags")
+	check(isAddress(c.addr), "-addr", "must be like 127.0.0.1:8080")
+	check(isAddress(c.admin), "-admin", "must be like 127.0.0.1:9090")
+	check(c.addr != c.admin || strings.HasSuffix(c.addr, ":0"), "-admin", "must differ from -addr")
+	check(c.env == development || c.env == staging || c.env == production, "APP_ENV",
+		"must be development, staging or production")
+	check(c.adminPassword == "" || len(c.adminPassword) >= 8, "ADMIN_PASSWORD", "must have at least 8 bytes")
+	check(len(c.adminPassword) <= 72, "ADMIN_PASSWORD", "must have at most 72 bytes")
+	return errors.Join(faults...)
+}
+
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	return err == nil && port != ""
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/sluice-go/sluice"
+	"github.com/sluice-go/sluice/examples/server/web"
+)
+
+// routes is the public service. What a request passes, from the outside in, is
+// the order in which it stands here.
+func (s *server) routes(adminURL string) (http.Handler, error) {
+	site, err := web.New(web.Options{
+		Projects:   s.store,
+		Tickets:    s.store,
+		Model:      s.model.Name(),
+		HealthURL:  "/health",
+		MetricsURL: adminURL + "/metrics",
+		Logger:     s.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	service := http.NewServeMux()
+	s.api.Mount(service)
+	site.Mount(service)
+	service.Handle("GET /ws/chat", s.hub.Handler(s.chat))
+
+	// The numbers are those of the order in ARCHITECTURE.md. A number without a
+	// layer is the place of a package that is still to come.
+	stack := sluice.Chain(
+		// 1 health: Connection: close while draining
+		requestID, // 2
+		// 3 metrics
+		// 4 sentryx: recovers panics; until then net/http cuts the connection
+		// 5 secheaders
+		// 6 ratelimit by client address
+		s.api.Authenticate, // 7 and then ratelimit by role
+		deadlines,          // 8
+		// 9 cache
+		// 10 compress
+	)
+	root := http.NewServeMux()
+	s.mountHealth(root) // 0: probes see the real listener and nothing else
+	root.Handle("/", stack(service))
+	return root, nil
+}
