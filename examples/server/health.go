@@ -18,7 +18,9 @@ type component struct {
 // mountHealth serves the probes: alive is whoever answers, ready is who also
 // reaches the database.
 func (s *server) mountHealth(mux *http.ServeMux) {
-	mux.HandleFunc("GET /health/liveness", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, nil) })
+	mux.HandleFunc("GET /health/liveness", func(w http.ResponseWriter, _ *http.Request) {
+		writeHealth(w, map[string]component{})
+	})
 	ready := func(w http.ResponseWriter, r *http.Request) {
 		writeHealth(w, map[string]component{"database": s.pingDatabase(r.Context())})
 	}

@@ -215,5 +215,4 @@ func TestAnAddressInUseIsAClearError(t *testing.T) {
 	vars := map[string]string{"DATA_DIR": t.TempDir(), "ADDR": strings.TrimPrefix(s.url, "http://"), "ADMIN_ADDR": "127.0.0.1:0"}
 	err := run(t.Context(), nil, func(name string) string { return vars[name] }, &bytes.Buffer{})
 	require.ErrorContains(t, err, "server: -addr:")
-	require.ErrorContains(t, err, "address already in use")
 }

@@ -206,7 +206,9 @@ func TestTemporaryFilesOfUploadsAreRemoved(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tmp := t.TempDir()
-			t.Setenv("TMPDIR", tmp)
+			for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // the last two on Windows
+				t.Setenv(name, tmp)
+			}
 			testutil.BothProtocols(t, tt.h, func(t *testing.T, srv testutil.Server) {
 				res, err := srv.Client().Do(upload(t, srv.URL))
 				if tt.status == 0 {
