@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// Answer parts arrive in this order: the sources once, any number of texts, and
-// the usage once at the end.
+// AnswerPart is one of: the sources, once and first; a piece of text, any number
+// of times; the usage, once and last.
 type AnswerPart struct {
 	Sources []Message
 	Text    string
@@ -62,16 +63,23 @@ func (a *Assistant) Ask(ctx context.Context, question string, emit func(AnswerPa
 	// The sources go out with the first text, not before it: while nothing was
 	// sent, a model that is gone can still become a clean error answer.
 	sent := false
+	emitSources := func() error {
+		if sent {
+			return nil
+		}
+		sent = true
+		return emit(AnswerPart{Sources: sources})
+	}
 	usage, err := a.Model.Generate(ctx, question, sources, func(text string) error {
-		if !sent {
-			sent = true
-			if err := emit(AnswerPart{Sources: sources}); err != nil {
-				return err
-			}
+		if err := emitSources(); err != nil {
+			return err
 		}
 		return emit(AnswerPart{Text: text})
 	})
 	if err != nil {
+		return err
+	}
+	if err := emitSources(); err != nil { // a model may have nothing to say
 		return err
 	}
 	return emit(AnswerPart{Usage: &usage})
@@ -107,7 +115,7 @@ func keywords(question string) []string {
 	words := strings.FieldsFunc(strings.ToLower(question), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
 	})
-	words = slices.DeleteFunc(words, func(w string) bool { return len(w) < 4 })
+	words = slices.DeleteFunc(words, func(w string) bool { return utf8.RuneCountInString(w) < 4 })
 	slices.Sort(words)
 	words = slices.Compact(words)
 	return words[:min(len(words), 16)]

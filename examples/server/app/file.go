@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -77,17 +78,18 @@ func (l *Library) Add(ctx context.Context, f File, r io.Reader) (File, error) {
 		return File{}, err
 	}
 	f.Blob, f.Size, f.SHA256, f.FileType = blob.Key, blob.Size, blob.SHA256, blob.Type
-	err = f.Validate()
-	if err == nil {
-		f, err = l.Files.CreateFile(ctx, f)
+	if err = f.Validate(); err == nil {
+		stored, createErr := l.Files.CreateFile(ctx, f)
+		if err = createErr; err == nil {
+			return stored, nil
+		}
 	}
-	if err != nil {
-		// The upload failed, perhaps because the client left: the bytes must go
-		// even though ctx is over.
+	// Only a refusal is certain. After a lost connection or a client that left
+	// the row may exist; then the bytes stay, for Sweep to decide.
+	if e, ok := errors.AsType[*Error](err); ok && (e.Code == CodeInvalid || e.Code == CodeConflict) {
 		_ = l.Blobs.Delete(context.WithoutCancel(ctx), blob.Key)
-		return File{}, err
 	}
-	return f, nil
+	return File{}, err
 }
 
 // Remove deletes a file of the given version.

@@ -19,8 +19,9 @@ func (p Principal) Authenticated() bool { return p.UserID != 0 }
 // to show: unauthenticated for nobody, forbidden for a known user.
 func (p Principal) Require(role Role) error {
 	rank := map[Role]int{RolePublic: 0, RoleAuthenticated: 1, RoleAdmin: 2}
+	needed, known := rank[role] // a role misspelt in code must not open a door
 	switch {
-	case rank[p.Role] >= rank[role]:
+	case known && rank[p.Role] >= needed:
 		return nil
 	case p.Authenticated():
 		return Errorf(CodeForbidden, "this needs the role %s", role)

@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -42,4 +43,5 @@ func checkLine(v invalid, field, text string, most int) {
 		"must be one line of valid UTF-8")
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// isControl takes the two separators of Unicode for what they are: line ends.
+func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }

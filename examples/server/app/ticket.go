@@ -43,7 +43,10 @@ func (t *Ticket) Validate() error {
 	v.check(t.Priority == "low" || t.Priority == "normal" || t.Priority == "high" || t.Priority == "urgent",
 		"priority", "must be low, normal, high or urgent")
 	v.check(t.AssignedTo == nil || *t.AssignedTo > 0, "assigned_to", "must be the id of a user, or null")
-	v.check(t.DueDate == nil || (t.DueDate.Year() >= 1970 && t.DueDate.Year() <= 9999), "due_date",
-		"must lie between the years 1970 and 9999")
+	year := 1970
+	if t.DueDate != nil {
+		year = t.DueDate.UTC().Year()
+	}
+	v.check(year >= 1970 && year <= 9999, "due_date", "must lie between the years 1970 and 9999")
 	return v.err()
 }
