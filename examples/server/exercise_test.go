@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,6 +105,9 @@ func exercise(t *testing.T, public, admin, password string) {
 	require.Contains(t, page, "Measure the flow at the gate", "a seeded ticket")
 	require.Contains(t, page, admin+"/metrics")
 	require.NotEmpty(t, res.Header.Get("X-Request-Id"))
+	nonce := regexp.MustCompile(`'nonce-([A-Z2-7]{26})'`).FindStringSubmatch(res.Header.Get("Content-Security-Policy"))
+	require.NotNil(t, nonce)
+	require.Contains(t, page, `<script type="module" nonce="`+nonce[1]+`">`)
 
 	for _, kind := range []string{"messages", "projects", "tickets", "files"} {
 		items := c.get("/api/"+kind+"?limit=2", 200)["items"].([]any)

@@ -13,6 +13,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	site, err := web.New(web.Options{
 		Projects:   s.store,
 		Tickets:    s.store,
+		Nonce:      nonceFrom,
 		Model:      s.model.Name(),
 		HealthURL:  "/health",
 		MetricsURL: adminURL + "/metrics",
@@ -33,7 +34,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		requestID, // 2
 		// 3 metrics
 		// 4 sentryx: recovers panics; until then net/http cuts the connection
-		// 5 secheaders
+		contentSecurity, // 5, until secheaders takes its place
 		// 6 ratelimit by client address
 		s.api.Authenticate, // 7 and then ratelimit by role
 		deadlines,          // 8
