@@ -48,11 +48,12 @@ func newLogger(cfg config) *slog.Logger {
 // serve listens on both addresses until ctx ends or a listener fails, and then
 // lets running requests finish.
 func (s *server) serve(ctx context.Context, stdout io.Writer) error {
-	public, err := net.Listen("tcp", s.cfg.addr)
+	var network net.ListenConfig
+	public, err := network.Listen(ctx, "tcp", s.cfg.addr)
 	if err != nil {
 		return fmt.Errorf("server: -addr: %w", err)
 	}
-	admin, err := net.Listen("tcp", s.cfg.admin)
+	admin, err := network.Listen(ctx, "tcp", s.cfg.admin)
 	if err != nil {
 		return errors.Join(fmt.Errorf("server: -admin: %w", err), public.Close())
 	}

@@ -93,7 +93,7 @@ func start(t *testing.T, o ws.Options) *server {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
 		_ = s.hub.Close(ctx)
-		s.Server.Close()
+		s.Close()
 	})
 	return s
 }

@@ -343,7 +343,7 @@ func TestAConnectionOutlivesTheContextOfItsRequest(t *testing.T) {
 		cancel() // as after the deadline of an outer layer
 		chat.ServeHTTP(w, r.WithContext(ctx))
 	}))}
-	defer s.Server.Close()
+	defer s.Close()
 	c := s.dial(t, "")
 	hub.Broadcast(app.Message{Body: "here"})
 	require.Equal(t, "here", read(t, c).body())
