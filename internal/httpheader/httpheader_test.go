@@ -30,7 +30,6 @@ func TestNextSplitsListsOutsideQuotes(t *testing.T) {
 		{"a quoted comma separates nothing", `a="x,y", b`, []string{`a="x,y"`, "b"}},
 		{"an escaped quote does not end the string", `a="x\",y",b`, []string{`a="x\",y"`, "b"}},
 		{"an unclosed quote reaches to the end", `a="x,y`, []string{`a="x,y`}},
-		{"entity tags", `"a,b", W/"c"`, []string{`"a,b"`, `W/"c"`}},
 		{"a backslash outside quotes is a byte", `a\,b`, []string{`a\`, "b"}},
 	}
 	for _, tt := range tests {
@@ -58,6 +57,12 @@ func TestParameters(t *testing.T) {
 		{"space around = is not allowed, RFC 9110 §5.6.6", "a;b = c", "a", []param{{"b ", " c", false}}},
 		{"an unclosed quote", `a;b="c`, "a", []param{{"b", "", false}}},
 		{"text after a quote", `a;b="c"d`, "a", []param{{"b", "", false}}},
+		{"a value that is no token", "a;b=(", "a", []param{{"b", "(", false}}},
+		{"a tab in a quoted value", "a;b=\"c\td\"", "a", []param{{"b", "c\td", true}}},
+		{"a control character in a quoted value", "a;b=\"c\x01\"", "a", []param{{"b", "", false}}},
+		{"a delete in a quoted value", "a;b=\"c\x7f\"", "a", []param{{"b", "", false}}},
+		{"an escaped control character", "a;b=\"c\\\x01\"", "a", []param{{"b", "", false}}},
+		{"a lone quote", `a;b="`, "a", []param{{"b", "", false}}},
 		{"a name that is no token", "a;(=c", "a", []param{{"(", "c", false}}},
 	}
 	for _, tt := range tests {
@@ -88,9 +93,10 @@ func TestParseWeight(t *testing.T) {
 		require.True(t, ok, s)
 		require.Equal(t, want, got, s)
 	}
-	for _, s := range []string{"", ".5", "00", "0.0000", "1.001", "1.1", "2", "-0", "+1", "0,5", "0.5 ", "1e0", "NaN", "0x1"} {
-		_, ok := httpheader.ParseWeight(s)
+	for _, s := range []string{"", ".5", "00", "0.0000", "1.001", "1.1", "2", "-0", "+1", "0,5", "0.5 ", "1e0", "NaN", "0x1", "0.-1", "0./", "0.:", "1.5"} {
+		got, ok := httpheader.ParseWeight(s)
 		require.False(t, ok, s)
+		require.Zero(t, got, s)
 	}
 }
 
@@ -108,11 +114,24 @@ func TestWeight(t *testing.T) {
 		{";q=high", 0, false},
 		{`;q="0.5"`, 500, true}, // lenient: the value is the same
 		{";q=0.5;q=1", 500, true},
+		{`;q="0.5`, 0, false},
 	}
 	for _, tt := range tests {
 		got, ok := httpheader.Weight(tt.params)
 		require.Equal(t, tt.want, got, tt.params)
 		require.Equal(t, tt.ok, ok, tt.params)
+	}
+}
+
+func TestUnquoteTakesExactlyOneQuotedString(t *testing.T) {
+	for s, want := range map[string]string{`""`: "", `"a"`: "a", `"\\"`: `\`, `"\""`: `"`, "\"\t\"": "\t", `"\a"`: "a"} {
+		got, ok := httpheader.Unquote(s)
+		require.True(t, ok, s)
+		require.Equal(t, want, got, s)
+	}
+	for _, s := range []string{"", `"`, "a", `"a`, `a"`, `"a"b"`, `"a\"`, `"\`, "\"\\\x7f\"", "\"\n\""} {
+		_, ok := httpheader.Unquote(s)
+		require.False(t, ok, s)
 	}
 }
 

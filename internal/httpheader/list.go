@@ -5,6 +5,8 @@ import "strings"
 // Next cuts the first element off a comma-separated list (RFC 9110 §5.6.1). A
 // comma within a quoted string does not separate. Empty elements are skipped;
 // ok is false when none is left. Elements come without white space around them.
+// Lists of entity tags need a reader of their own: in those a backslash escapes
+// nothing (§8.8.3).
 //
 //	for e, rest, ok := Next(value); ok; e, rest, ok = Next(rest) {
 func Next(list string) (element, rest string, ok bool) {

@@ -23,7 +23,10 @@ func ParseWeight(s string) (thousandths int, ok bool) {
 		}
 		thousandths += int(s[i]-'0') * unit
 	}
-	return thousandths, thousandths <= MaxWeight
+	if thousandths > MaxWeight {
+		return 0, false
+	}
+	return thousandths, true
 }
 
 // Weight finds the weight among an element's parameters. Without one it is

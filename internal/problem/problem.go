@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/sluice-go/sluice/internal/httpheader"
+	"github.com/sluice-go/sluice/internal/respw"
 )
 
 // MediaType is the type of a problem document (RFC 9457 §6.1).
@@ -27,14 +29,18 @@ type Problem struct {
 	Status     int            // 400 to 599; anything else is sent as 500
 	Detail     string         // what went wrong this time, for people
 	Instance   string         // URI reference of this occurrence
-	Extensions map[string]any // further members; standard names and values JSON cannot hold are left out
+	Extensions map[string]any // further members; standard names, errors and what JSON cannot hold are left out
 }
 
-// Write sends p as the answer, unless the header is already sent. Fields that
+// Write sends p as the answer, unless the header is already sent, which only a
+// recorded writer can tell. Fields that
 // described the body the handler had in mind are removed, all others stay.
 // Clients that would rather read text than JSON, browsers among them, get one
 // line of text/plain. The answer must not be stored: it speaks of one moment.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
+	if rec := respw.From(w); rec != nil && rec.Committed() {
+		return
+	}
 	p = p.normal()
 	h := w.Header()
 	for _, name := range describesBody {
@@ -61,10 +67,11 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 }
 
 // describesBody are the fields of RFC 9110 §8, §14.4 and RFC 9530 that would
-// lie about a problem document.
+// lie about a problem document, and those that would let it be stored.
 var describesBody = []string{
 	"Content-Encoding", "Content-Language", "Content-Location", "Content-Range", "Content-Disposition",
 	"Etag", "Last-Modified", "Content-Digest", "Repr-Digest", "Trailer",
+	"Expires", "Cdn-Cache-Control", "Surrogate-Control",
 }
 
 func (p Problem) normal() Problem {
@@ -82,6 +89,12 @@ func (p Problem) text() []byte {
 	if p.Detail != "" {
 		line += ": " + p.Detail
 	}
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, line) // which also mends broken UTF-8
 	return []byte(line + "\n")
 }
 
@@ -89,9 +102,9 @@ func (p Problem) json() []byte {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	member := func(name string, value any) {
-		encoded, err := json.Marshal(value)
-		if err != nil {
-			return // an extension that is no JSON must not cost the client the answer
+		encoded, ok := encode(value)
+		if !ok {
+			return
 		}
 		if b.Len() > 1 {
 			b.WriteByte(',')
@@ -112,9 +125,8 @@ func (p Problem) json() []byte {
 	text("detail", p.Detail)
 	text("instance", p.Instance)
 	for _, name := range slices.Sorted(maps.Keys(p.Extensions)) {
-		switch name {
-		case "type", "title", "status", "detail", "instance":
-		default:
+		// Some readers do not mind letter case.
+		if !slices.ContainsFunc(standard, func(s string) bool { return strings.EqualFold(s, name) }) {
 			member(name, p.Extensions[name])
 		}
 	}
@@ -122,40 +134,70 @@ func (p Problem) json() []byte {
 	return b.Bytes()
 }
 
+var standard = []string{"type", "title", "status", "detail", "instance"}
+
+// encode returns value as JSON. A value that fails to become JSON, even by a
+// panic, must not cost the client the answer, and an error is not for clients.
+func encode(value any) (encoded []byte, ok bool) {
+	defer func() {
+		if recover() != nil {
+			encoded, ok = nil, false
+		}
+	}()
+	if _, isError := value.(error); isError {
+		return nil, false
+	}
+	encoded, err := json.Marshal(value)
+	return encoded, err == nil
+}
+
 // prefersText weighs the two forms by RFC 9110 §12.5.1. Whoever asks for JSON
 // of any kind can read a problem document; without a preference it is the form
 // for programs.
 func prefersText(accept []string) bool {
-	return max(weight(accept, "text", "plain"), weight(accept, "text", "html")) >
-		max(weight(accept, "application", "problem+json"), weight(accept, "application", "json"))
+	text := max(weight(accept, plainText), weight(accept, html))
+	return text > max(weight(accept, problemJSON), weight(accept, anyJSON))
 }
 
-// weight is the weight of the most specific range that matches a media type.
-func weight(accept []string, main, sub string) int {
+// A form says how specifically a media range names it: 0 not at all, 3 fully.
+type form func(main, sub string) int
+
+func plainText(main, sub string) int   { return specificity(main, sub, "text", "plain") }
+func html(main, sub string) int        { return specificity(main, sub, "text", "html") }
+func problemJSON(main, sub string) int { return specificity(main, sub, "application", "problem+json") }
+
+func anyJSON(main, sub string) int {
+	if _, suffix, ok := strings.Cut(sub, "+"); ok && strings.EqualFold(suffix, "json") {
+		return 3
+	}
+	return specificity(main, sub, "application", "json")
+}
+
+func specificity(main, sub, wantMain, wantSub string) int {
+	switch {
+	case strings.EqualFold(main, wantMain) && strings.EqualFold(sub, wantSub):
+		return 3
+	case strings.EqualFold(main, wantMain) && sub == "*":
+		return 2
+	case main == "*" && sub == "*":
+		return 1
+	default:
+		return 0
+	}
+}
+
+// weight is the weight of the most specific range that matches a form.
+func weight(accept []string, f form) int {
 	best, specificity := 0, 0
 	for _, line := range accept {
 		for e, rest, ok := httpheader.Next(line); ok; e, rest, ok = httpheader.Next(rest) {
 			mediaRange, params := httpheader.CutParams(e)
-			s := matches(mediaRange, main, sub)
+			main, sub, _ := strings.Cut(mediaRange, "/")
+			s := f(main, sub)
 			if q, ok := httpheader.Weight(params); ok && s > specificity {
 				best, specificity = q, s
 			}
 		}
 	}
 	return best
-}
-
-// matches returns how specifically a range names a type: 0 not at all, 3 fully.
-func matches(mediaRange, main, sub string) int {
-	gotMain, gotSub, _ := strings.Cut(mediaRange, "/")
-	switch {
-	case strings.EqualFold(gotMain, main) && strings.EqualFold(gotSub, sub):
-		return 3
-	case strings.EqualFold(gotMain, main) && gotSub == "*":
-		return 2
-	case mediaRange == "*/*":
-		return 1
-	default:
-		return 0
-	}
 }

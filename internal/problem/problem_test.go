@@ -3,16 +3,18 @@ package problem_test
 import (
 	"encoding/json"
 	"io"
+	"io/fs"
 	"math"
 	"net/http"
-	"testing"
-	"unicode/utf8"
-
 	"net/http/httptest"
+	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-go/sluice/internal/problem"
+	"github.com/sluice-go/sluice/internal/respw"
 	"github.com/sluice-go/sluice/internal/testutil"
 )
 
@@ -38,7 +40,9 @@ func TestTheDocumentIsRFC9457(t *testing.T) {
 		{"an unknown status has no title", problem.Problem{Status: 499}, 499, `{"status":499}`},
 		{
 			"an extension cannot replace a standard member",
-			problem.Problem{Status: 400, Extensions: map[string]any{"status": 200, "detail": "x"}}, 400,
+			problem.Problem{Status: 400, Extensions: map[string]any{
+				"status": 200, "detail": "x", "type": "x", "title": "x", "instance": "x", "Status": 200,
+			}}, 400,
 			`{"title":"Bad Request","status":400}`,
 		},
 		{
@@ -46,6 +50,18 @@ func TestTheDocumentIsRFC9457(t *testing.T) {
 			problem.Problem{Status: 400, Extensions: map[string]any{"bad": math.NaN(), "good": 1}}, 400,
 			`{"title":"Bad Request","status":400,"good":1}`,
 		},
+		{
+			"an error is no extension",
+			problem.Problem{Status: 400, Extensions: map[string]any{"cause": &fs.PathError{Op: "open", Path: "/secret"}}}, 400,
+			`{"title":"Bad Request","status":400}`,
+		},
+		{
+			"an extension that panics is left out",
+			problem.Problem{Status: 400, Extensions: map[string]any{"bad": panicking{}, "good": 1}}, 400,
+			`{"title":"Bad Request","status":400,"good":1}`,
+		},
+		{"the last status that is an error", problem.Problem{Status: 599}, 599, `{"status":599}`},
+		{"the first that is none", problem.Problem{Status: 600}, 500, `{"title":"Internal Server Error","status":500}`},
 		{
 			"mark-up and broken UTF-8 are harmless",
 			problem.Problem{Status: 400, Detail: "<script>\xff\""}, 400,
@@ -66,6 +82,32 @@ func TestTheDocumentIsRFC9457(t *testing.T) {
 	}
 }
 
+type panicking struct{}
+
+func (panicking) MarshalJSON() ([]byte, error) { panic("boom") }
+
+func TestAnAnswerThatHasBegunIsLeftAlone(t *testing.T) {
+	inner := httptest.NewRecorder()
+	w, _, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), time.Now())
+	_, _ = io.WriteString(w, "partial")
+	problem.Write(w, httptest.NewRequest("GET", "/", nil), problem.Problem{Status: 500})
+	require.Equal(t, "partial", inner.Body.String())
+	require.Empty(t, inner.Header().Get("Cache-Control"))
+}
+
+func TestTextIsOneLine(t *testing.T) {
+	for detail, want := range map[string]string{
+		"":                   "429 Too Many Requests\n",
+		"a\r\nb\x00c\u0085d": "429 Too Many Requests: a  b c d\n",
+		"\xff":               "429 Too Many Requests: \ufffd\n",
+	} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept", "text/plain")
+		problem.Write(w, r, problem.Problem{Status: 429, Detail: detail})
+		require.Equal(t, want, w.Body.String())
+	}
+}
+
 func TestTheFormFollowsAccept(t *testing.T) {
 	const asJSON, asText = "application/problem+json", "text/plain; charset=utf-8"
 	tests := []struct{ name, accept, want string }{
@@ -78,6 +120,8 @@ func TestTheFormFollowsAccept(t *testing.T) {
 		{"any text, letter case aside", "TEXT/*", asText},
 		{"JSON rather than text", "text/plain;q=0.5, application/json;q=0.6", asJSON},
 		{"JSON refused", "application/problem+json;q=0, application/json;q=0, */*", asText},
+		{"JSON in other letters", "Application/JSON, text/html;q=0.9", asJSON},
+		{"JSON with a name of its own", "application/vnd.api+json, text/html;q=0.1", asJSON},
 		{"something else altogether", "image/png", asJSON},
 		{"nonsense", ";;,/,text/plain;q=x", asJSON},
 	}
@@ -101,7 +145,9 @@ func TestTheHandlersBodyFieldsGoAndAllOthersStay(t *testing.T) {
 		for name, value := range map[string]string{
 			"Content-Encoding": "gzip", "Content-Length": "7", "Etag": `"x"`, "Last-Modified": "now", "Content-Type": "image/png",
 			"Content-Disposition": "attachment", "Cache-Control": "public, max-age=60", "Vary": "Origin",
-			"Content-Security-Policy": "default-src 'none'", "Retry-After": "3",
+			"Content-Security-Policy": "default-src 'none'", "Retry-After": "3", "Content-Language": "en", "Content-Location": "/x",
+			"Content-Range": "bytes 0-1/2", "Content-Digest": "sha-256=:x:", "Repr-Digest": "sha-256=:x:", "Trailer": "X",
+			"Expires": "tomorrow", "Cdn-Cache-Control": "max-age=60", "Surrogate-Control": "max-age=60",
 		} {
 			w.Header().Set(name, value)
 		}
@@ -115,9 +161,13 @@ func TestTheHandlersBodyFieldsGoAndAllOthersStay(t *testing.T) {
 			body, err := io.ReadAll(res.Body)
 			res.Body.Close()
 			require.NoError(t, err)
-			for _, gone := range []string{"Content-Encoding", "Etag", "Last-Modified", "Content-Disposition"} {
+			for _, gone := range []string{
+				"Content-Encoding", "Etag", "Last-Modified", "Content-Disposition", "Content-Language", "Content-Location",
+				"Content-Range", "Content-Digest", "Repr-Digest", "Expires", "Cdn-Cache-Control", "Surrogate-Control",
+			} {
 				require.Empty(t, res.Header.Values(gone), gone)
 			}
+			require.Empty(t, res.Trailer)
 			require.Equal(t, []string{"Origin", "Accept"}, res.Header.Values("Vary"))
 			require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 			require.Equal(t, "3", res.Header.Get("Retry-After"))
@@ -126,6 +176,13 @@ func TestTheHandlersBodyFieldsGoAndAllOthersStay(t *testing.T) {
 			require.Equal(t, method == "GET", len(body) == 45)
 		}
 	})
+}
+
+func TestVaryIsNotRepeated(t *testing.T) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Vary", "Origin, accept")
+	problem.Write(w, httptest.NewRequest("GET", "/", nil), problem.Problem{Status: 404})
+	require.Equal(t, []string{"Origin, accept"}, w.Header().Values("Vary"))
 }
 
 func FuzzWrite(f *testing.F) {

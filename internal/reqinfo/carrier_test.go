@@ -108,6 +108,9 @@ func TestThePatternReachesTheOutside(t *testing.T) {
 		{"from a foreign copy inside an outer mux", outerMux(layers(1, copierOf(t, layers(1, mux)))), "/things/7", "GET /things/{id}", "GET /things/{id}"},
 		{"nothing matched", layers(2, mux), "/nothing", "", ""},
 		{"nothing matched on a copy inside an outer mux", outerMux(layers(1, copierOf(t, layers(1, mux)))), "/nothing", "", ""},
+		{"a mux that is tried on a copy after another one", layers(1, eitherOf(layers(1, http.NewServeMux()), layers(1, mux))), "/things/7", "GET /things/{id}", "GET /things/{id}"},
+		{"nested copies with different patterns", layers(1, copier(layers(1, prefixMux(copier(layers(1, mux)))))), "/things/7", "GET /things/{id}", "GET /things/{id}"},
+		{"a copy that a layer itself hands on", copyingLayer(mux), "/things/7", "GET /things/{id}", "GET /things/{id}"},
 		{"a given name wins", layers(2, named), "/things/7", "GET /things/{id}", "/by/name"},
 	}
 	for _, tt := range tests {
@@ -133,6 +136,65 @@ func TestTheRouteIsKnownWhileTheHandlerRuns(t *testing.T) {
 	w := httptest.NewRecorder()
 	layers(3, mux).ServeHTTP(w, httptest.NewRequest("GET", "/things/7", nil))
 	require.Equal(t, "GET /things/{id}", w.Body.String())
+}
+
+// eitherOf tries two handlers, each on a copy of the request.
+func eitherOf(first, second http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		copier(first).ServeHTTP(httptest.NewRecorder(), r)
+		copier(second).ServeHTTP(w, r)
+	})
+}
+
+func prefixMux(h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/things/", h)
+	return mux
+}
+
+// copyingLayer adds something to the context of the request that it hands on.
+func copyingLayer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		type own struct{}
+		e := reqinfo.Enter(w, r)
+		defer e.Leave()
+		e.R = e.R.WithContext(context.WithValue(e.R.Context(), own{}, 1))
+		e.Next(next)
+	})
+}
+
+func TestTheOutermostLayerMayHandOnACopyOfItsOwn(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /things/{id}", func(http.ResponseWriter, *http.Request) {})
+	r := httptest.NewRequest("GET", "/things/7", nil)
+	copyingLayer(layers(1, mux)).ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, "GET /things/{id}", r.Pattern)
+}
+
+// A handler may serve other requests with the context of its own.
+func TestARequestWithinARequestHasItsOwnCarrier(t *testing.T) {
+	items := http.NewServeMux()
+	items.HandleFunc("GET /item/{id}", func(_ http.ResponseWriter, r *http.Request) {
+		i := reqinfo.From(r.Context())
+		i.SetCache("hit")
+		i.UseNonce(func() string { return "inner" })
+		require.Equal(t, "GET /item/{id}", i.Route())
+	})
+	stack := layers(2, items)
+	batch := http.NewServeMux()
+	batch.HandleFunc("GET /batch", func(_ http.ResponseWriter, r *http.Request) {
+		sub, err := http.NewRequestWithContext(r.Context(), "GET", "/item/7", nil)
+		require.NoError(t, err)
+		stack.ServeHTTP(httptest.NewRecorder(), sub)
+		require.Equal(t, "GET /item/{id}", sub.Pattern)
+	})
+	var info *reqinfo.Info
+	r := httptest.NewRequest("GET", "/batch", nil)
+	spyOn(&info, layers(1, batch)).ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, "GET /batch", r.Pattern)
+	require.Equal(t, "GET /batch", info.Route())
+	require.Empty(t, info.Cache())
+	require.False(t, info.NonceRead())
 }
 
 // spyOn is a layer that hands out the carrier.
@@ -188,9 +250,37 @@ func TestTemporaryFilesOfUploadsAreRemoved(t *testing.T) {
 	})
 	release := make(chan struct{})
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		spill(w, r) // while the body is still there
 		<-release
-		spill(w, r)
 	})
+	// retried serves two copies of an upload, as a middleware that tries again
+	// does; twin parses another form on the outer copy.
+	retried := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			whole, err := io.ReadAll(r.Body)
+			if err != nil {
+				panic(err)
+			}
+			for range 2 {
+				again := r.WithContext(r.Context())
+				again.Body = io.NopCloser(bytes.NewReader(whole))
+				h.ServeHTTP(w, again)
+			}
+		})
+	}
+	twin := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			whole, err := io.ReadAll(r.Body)
+			if err != nil {
+				panic(err)
+			}
+			inner := r.WithContext(r.Context())
+			inner.Body = io.NopCloser(bytes.NewReader(whole))
+			h.ServeHTTP(w, inner)
+			r.Body = io.NopCloser(bytes.NewReader(whole))
+			spill(w, r)
+		})
+	}
 	tests := []struct {
 		name   string
 		h      http.Handler
@@ -198,6 +288,8 @@ func TestTemporaryFilesOfUploadsAreRemoved(t *testing.T) {
 	}{
 		{"through layers", layers(3, spill), 200},
 		{"from a foreign copy", layers(1, copier(layers(1, spill))), 200},
+		{"of two attempts on foreign copies", layers(1, retried(layers(1, spill))), 200},
+		{"of two forms on a copy and on its original", layers(1, twin(layers(1, spill))), 200},
 		{"after a panic that a layer recovers", recoverer(layers(2, boom)), 500},
 		{"after a panic that reaches the server", layers(2, boom), 0},
 		{"after a panic on a foreign copy", layers(2, copier(layers(2, boom))), 0},
@@ -229,6 +321,23 @@ func TestTemporaryFilesOfUploadsAreRemoved(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheFormIsWholeForOuterMiddlewares(t *testing.T) {
+	h := layers(2, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _ = r.ParseMultipartForm(0) }))
+	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		f, err := r.MultipartForm.File["file"][0].Open()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		f.Close()
+	}))
+	res, err := srv.Client().Do(upload(t, srv.URL))
+	require.NoError(t, err)
+	res.Body.Close()
+	require.Equal(t, 200, res.StatusCode)
 }
 
 func TestFactsAreSharedAndRaceFree(t *testing.T) {
@@ -269,12 +378,18 @@ func TestTheNonceIsMadeOnceAndOnlyABodyMarksIt(t *testing.T) {
 	require.False(t, info.NonceRead())
 	require.Equal(t, "n", info.UseNonce(generate))
 	require.True(t, info.NonceRead())
+	require.Equal(t, "n", info.CommitNonce(generate))
+	require.True(t, info.NonceRead(), "once read is read")
 	require.Equal(t, 1, made)
 }
 
 func TestWithoutACarrierEverythingReadsAsZero(t *testing.T) {
 	i := reqinfo.From(context.Background())
 	require.Nil(t, i)
+	i.SetRoute("r")
+	i.SetCache("hit")
+	i.AddQuery(time.Second)
+	require.Empty(t, i.UseNonce(func() string { return "n" }))
 	require.False(t, i.ClientIP().IsValid())
 	require.Empty(t, i.Route())
 	require.Empty(t, i.Cache())

@@ -22,7 +22,11 @@
 //     request.
 //
 // Not guaranteed: a middleware that replaces the context of a request by one
-// that does not descend from it starts a new carrier for the layers inside.
+// that does not descend from it, or that rewrites RequestURI, starts a new
+// carrier for the layers inside. Form and path values that are set inside are
+// not seen outside. A layer sets header fields of its own in a header hook where
+// they must not get lost: [httputil.ReverseProxy] clears the map at every
+// interim response.
 //
 // Cost: two allocations for the outermost layer (the carrier, the recorder),
 // none for the others.

@@ -2,6 +2,7 @@ package reqinfo
 
 import (
 	"cmp"
+	"mime/multipart"
 	"net/http"
 	"time"
 
@@ -24,22 +25,42 @@ type Entry struct {
 // missing.
 func Enter(w http.ResponseWriter, r *http.Request) Entry {
 	e := Entry{R: r, Info: From(r.Context())}
+	// A handler may serve another request with the context of its own. Copies of
+	// a request keep their RequestURI; one made by a client has none.
+	if e.Info != nil && r.RequestURI != e.Info.req.RequestURI {
+		e.Info = nil
+	}
 	if e.Info == nil {
 		e.outer = r
 		e.Info = &Info{Context: r.Context(), start: time.Now()}
 	}
 	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, e.Info.start)
-	if e.outer != nil {
+	switch {
+	case e.outer != nil:
 		e.Info.rec = e.Rec
-		e.Info.req = *r.WithContext(e.Info) // inlined: the copy lands in place
+		e.Info.copyRequest(r)
 		e.R = &e.Info.req
+	case r != &e.Info.req:
+		e.Info.expectCopy()
 	}
 	return e
 }
 
+// copyRequest makes the one copy. WithContext is inlined, so the copy lands in
+// place.
+func (i *Info) copyRequest(r *http.Request) {
+	if r.Trailer == nil && r.ContentLength < 0 {
+		// The server adds undeclared trailers of a chunked body to its own
+		// request; they reach the copy only through a map that both share.
+		r.Trailer = make(http.Header)
+	}
+	i.req = *r.WithContext(i)
+}
+
 // Next calls the handler inside the layer. A layer that recovers a panic of the
-// handler answers through W.
+// handler answers through W; so does one that answers without calling Next.
 func (e *Entry) Next(next http.Handler) {
+	e.returned = false
 	next.ServeHTTP(e.W, e.R)
 	e.returned = true
 }
@@ -48,32 +69,42 @@ func (e *Entry) Next(next http.Handler) {
 // last thing a layer does, on a panic too.
 func (e *Entry) Leave() {
 	i := e.Info
-	switch {
-	case e.outer != nil:
-		i.leave(e.outer, e.returned)
-	case e.R != &i.req:
+	if e.R != &i.req {
 		i.adopt(e.R)
+	}
+	if e.outer != nil {
+		i.leave(e.outer, e.returned)
 	}
 	if e.ownsRec {
 		e.Rec.End(e.returned)
 	}
 }
 
-// adopt takes over what was left on a copy of the request that a foreign
-// middleware made: without it the outer layers would not see it.
+// expectCopy says that a foreign middleware handed on a copy of the request, to
+// this layer and to what is inside of it. Of several copies, one in the other
+// or one after the other, the last to arrive is the one that served.
+func (i *Info) expectCopy() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.adopted = false
+}
+
+// adopt takes over what was left on a copy: without it the outer layers would
+// not see it.
 func (i *Info) adopt(r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.adopted {
 		i.adopted, i.pattern = true, r.Pattern
 	}
-	switch {
-	case r.MultipartForm == nil:
+	switch form := r.MultipartForm; {
+	case form == nil || form == i.form:
 	case i.left:
 		// The server is past its clean-up, as after http.TimeoutHandler.
-		_ = r.MultipartForm.RemoveAll()
+		_ = form.RemoveAll()
 	default:
-		i.form = r.MultipartForm
+		removeForm(i.form, form)
+		i.form = form
 	}
 }
 
@@ -84,8 +115,17 @@ func (i *Info) leave(outer *http.Request, returned bool) {
 	i.left = true
 	outer.Pattern = i.matched()
 	outer.MultipartForm = cmp.Or(i.req.MultipartForm, i.form)
-	if !returned && outer.MultipartForm != nil {
+	removeForm(i.form, outer.MultipartForm)
+	if !returned {
 		// net/http does not clean up after a panic that reaches it.
-		_ = outer.MultipartForm.RemoveAll()
+		removeForm(outer.MultipartForm, nil)
+	}
+}
+
+// removeForm removes the temporary files of a form that another one displaced.
+// The server sees only one form.
+func removeForm(form, kept *multipart.Form) {
+	if form != nil && form != kept {
+		_ = form.RemoveAll()
 	}
 }

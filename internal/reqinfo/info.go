@@ -68,7 +68,8 @@ func (i *Info) Value(key any) any {
 	return i.Context.Value(key)
 }
 
-// From returns the carrier of ctx, or nil. All methods that read accept nil.
+// From returns the carrier of ctx, or nil. All methods accept nil: what is set
+// on it is lost, what is read is zero.
 func From(ctx context.Context) *Info {
 	if i, ok := ctx.(*Info); ok {
 		return i
@@ -148,7 +149,8 @@ func (i *Info) SetTrace(t Trace) { i.write(func(f *facts) { f.trace = t }) }
 
 // UseNonce returns the nonce of the response for use in its body, generating it
 // at the first call. From then on NonceRead holds and no shared cache may store
-// the response.
+// the response. generate must not ask the carrier anything. Without a carrier
+// there is no header to promise the nonce in, and so no nonce.
 func (i *Info) UseNonce(generate func() string) string { return i.nonce(generate, true) }
 
 // CommitNonce returns the nonce for the header. It does not count as read: a
@@ -156,6 +158,9 @@ func (i *Info) UseNonce(generate func() string) string { return i.nonce(generate
 func (i *Info) CommitNonce(generate func() string) string { return i.nonce(generate, false) }
 
 func (i *Info) nonce(generate func() string, read bool) string {
+	if i == nil {
+		return ""
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.nonceRead = i.nonceRead || read
@@ -177,6 +182,9 @@ func (i *Info) NonceRead() bool {
 
 // AddQuery counts a database query and its duration.
 func (i *Info) AddQuery(d time.Duration) {
+	if i == nil {
+		return
+	}
 	i.queries.Add(1)
 	i.queryTime.Add(int64(d))
 }
@@ -199,6 +207,9 @@ func (i *Info) read() facts {
 }
 
 func (i *Info) write(set func(*facts)) {
+	if i == nil {
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	set(&i.facts)

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/textproto"
@@ -257,6 +258,46 @@ func TestTrailersArrive(t *testing.T) {
 		require.Equal(t, "1", res.Trailer.Get("Declared"))
 		require.Equal(t, "2", res.Trailer.Get("Undeclared"))
 	})
+}
+
+// RFC 9112 §7.1.2. The server learns of undeclared trailers after it has made
+// the request.
+func TestRequestTrailersArrive(t *testing.T) {
+	h, _ := watched(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, r.Trailer.Get("X-Sum"))
+	}))
+	srv := testutil.Start(t, h)
+	for _, declared := range []string{"", "Trailer: X-Sum\r\n"} {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		require.NoError(t, err)
+		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+declared+
+			"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n")
+		res, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.True(t, strings.HasSuffix(string(res), "\r\n\r\n42"), string(res))
+		conn.Close()
+	}
+}
+
+func TestAHandlerThatPanicsTheSecondTimeReturnedNot(t *testing.T) {
+	calls := 0
+	twice := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls++; calls == 2 {
+			panic("boom")
+		}
+	})
+	var rec *respw.Recorder
+	require.Panics(t, func() {
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e := reqinfo.Enter(w, r)
+			rec = e.Rec
+			defer e.Leave()
+			e.Next(twice)
+			e.Next(twice)
+		}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	})
+	require.Zero(t, rec.Status())
 }
 
 func TestResponseControllerReachesTheConnection(t *testing.T) {

@@ -5,8 +5,8 @@
 // Guarantees:
 //   - The recorded status, byte count and first-byte time are those of the
 //     client: the first status that is not 1xx wins and 101 is final (RFC 9110
-//     §15.2), bodies of HEAD, 204 and 304 count as nothing, a hijacked
-//     connection is a 101.
+//     §15.2), bodies of HEAD, 204 and 304 count as nothing, a connection that
+//     was hijacked before any other status is a 101.
 //   - The wrapper has exactly the optional interfaces of the writer it wraps:
 //     Flush, FlushError, Hijack, ReadFrom, Push, WriteString and CloseNotify.
 //     Deadlines and EnableFullDuplex exist for [http.ResponseController] alone,
@@ -19,7 +19,10 @@
 //     under way when the handler returned reaches the server, as without sluice.
 //
 // Not guaranteed: [http.MaxBytesReader] tells the server to close the
-// connection through a method no wrapper can have (golang.org/issue/73754).
+// connection through a method no wrapper can have (golang.org/issue/73754). A
+// recorder inside a foreign wrapper records what it passed on; what that
+// wrapper makes of it (a Flush that does nothing, another status for an empty
+// answer) it cannot know.
 //
 // Cost: one allocation and about a tenth of a microsecond for the first layer,
 // a type assertion for every further one. The 128 interface combinations add

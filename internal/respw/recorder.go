@@ -11,7 +11,7 @@ import (
 
 // A HeaderHook is told that the response header is about to be fixed with the
 // given final status. It may change the header, which is its last chance, and
-// must not write. Hooks run innermost layer first, as if each layer had a
+// must neither write nor panic. Hooks run innermost layer first, as if each layer had a
 // wrapper of its own: the outer layer sees what the inner ones set and has the
 // last word.
 type HeaderHook interface {
@@ -37,18 +37,20 @@ const (
 // a first-byte time is never late.
 const serverBuffer = 2048
 
-// Recorder is what became of a response. Its methods may be called at any time,
-// also from other goroutines than the handler's.
+// Recorder is what became of a response. Its methods may be called at any time
+// and from any goroutine.
 type Recorder struct {
 	_         [0]func() // no comparison code for the types that embed it
 	inner     http.ResponseWriter
 	state     atomic.Uint32
 	head      bool
+	http1     bool
 	bytes     atomic.Int64
 	start     time.Time
 	firstByte atomic.Int64 // nanoseconds since start, 0 until known
 
-	mu          sync.Mutex
+	fixing      sync.Mutex // held while hooks run, so that End waits for them
+	mu          sync.Mutex // guards the hooks
 	headerHooks []HeaderHook
 	hijackHooks []HijackHook
 	headerSpace [4]HeaderHook // the usual stack needs no second allocation
@@ -81,9 +83,14 @@ func (r *Recorder) FirstByte() (time.Duration, bool) {
 	return time.Duration(d), d != 0
 }
 
-// Header is the header map of the response, also after the end, when the
-// wrapped writer no longer hands it out.
-func (r *Recorder) Header() http.Header { return r.inner.Header() }
+// Header is the header map of the response, and after the end an unused one:
+// net/http may be reading the real one, and HTTP/2 no longer hands it out.
+func (r *Recorder) Header() http.Header {
+	if r.ended() {
+		return make(http.Header)
+	}
+	return r.inner.Header()
+}
 
 // OnHeader registers a hook and reports whether it will run; it will not once
 // the header is fixed.
@@ -100,7 +107,8 @@ func (r *Recorder) OnHeader(h HeaderHook) bool {
 	return true
 }
 
-// OnHijack registers a hook for a connection that the handler may take over.
+// OnHijack registers a hook for a connection that the handler may take over. It
+// comes too late, and is ignored, when the handler has done so.
 func (r *Recorder) OnHijack(h HijackHook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,10 +120,14 @@ func (r *Recorder) OnHijack(h HijackHook) {
 // case a header still open is the 200 that net/http is about to send. After a
 // panic the header stays open for whoever recovers further out.
 func (r *Recorder) End(returned bool) {
-	if returned {
-		r.commit(http.StatusOK)
+	r.fixing.Lock()
+	defer r.fixing.Unlock()
+	// Closed first: a late write must not overtake the hooks.
+	s := r.state.Or(flagEnded)
+	if returned && s&statusMask == 0 {
+		r.state.Or(http.StatusOK)
+		r.runHooks(http.StatusOK)
 	}
-	r.state.Or(flagEnded)
 }
 
 func (r *Recorder) ended() bool { return r.state.Load()&flagEnded != 0 }
@@ -136,9 +148,14 @@ func (r *Recorder) fix(status int) bool {
 // commit fixes the header: the status, unless it is fixed, and what the hooks
 // have to say.
 func (r *Recorder) commit(status int) {
-	if !r.fix(status) {
-		return
+	r.fixing.Lock()
+	defer r.fixing.Unlock()
+	if r.fix(status) {
+		r.runHooks(status)
 	}
+}
+
+func (r *Recorder) runHooks(status int) {
 	r.mu.Lock()
 	hooks := r.headerHooks
 	r.mu.Unlock()
@@ -157,7 +174,7 @@ func (r *Recorder) wrote(n int64) {
 		return
 	}
 	if r.bytes.Add(n) > serverBuffer && r.firstByte.Load() == 0 {
-		r.stampFirstByte()
+		r.stampFirstByte(r.sinceStart())
 	}
 }
 
@@ -168,6 +185,6 @@ func (r *Recorder) bodyAllowed() bool {
 	return !r.head && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-func (r *Recorder) stampFirstByte() {
-	r.firstByte.CompareAndSwap(0, max(1, int64(time.Since(r.start))))
-}
+func (r *Recorder) sinceStart() int64 { return max(1, int64(time.Since(r.start))) }
+
+func (r *Recorder) stampFirstByte(at int64) { r.firstByte.CompareAndSwap(0, at) }

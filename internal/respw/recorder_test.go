@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,103 +125,6 @@ func TestAnInvalidStatusPanicsAsWithoutTheRecorder(t *testing.T) {
 	}
 }
 
-// hook notes the order in which hooks run.
-type hook struct {
-	name string
-	log  *[]string
-}
-
-func (h hook) BeforeHeader(status int, header http.Header) {
-	*h.log = append(*h.log, h.name+" "+http.StatusText(status)+" "+header.Get("Set-By"))
-	header.Set("Set-By", h.name)
-}
-
-func (h hook) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
-	*h.log = append(*h.log, h.name)
-	return c, rw
-}
-
-func TestHeaderHooksRunOnceInnermostFirstAtTheLastMoment(t *testing.T) {
-	tests := []struct {
-		name string
-		h    http.HandlerFunc
-		want string
-	}{
-		{"before WriteHeader", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); w.WriteHeader(500) }, "Not Found"},
-		{"before the first write", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")); w.Write([]byte("x")) }, "OK"},
-		{"before the first string", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x") }, "OK"},
-		{"before a flush", func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() }, "OK"},
-		{"before a flush through a ResponseController", func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).Flush()
-		}, "OK"},
-		{"before ReadFrom", func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, onlyReader{strings.NewReader("x")}) }, "OK"},
-		{"after 103 and before the final status", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103); w.WriteHeader(204) }, "No Content"},
-		{"when the handler wrote nothing", func(http.ResponseWriter, *http.Request) {}, "OK"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var log []string
-			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				serve(w, r, func(w http.ResponseWriter, r *http.Request) {
-					rec := respw.From(w)
-					for _, name := range []string{"1", "2", "3", "4", "5", "6"} {
-						require.True(t, rec.OnHeader(hook{name, &log}))
-					}
-					w.Header().Set("Set-By", "handler")
-					tt.h(w, r)
-					require.Equal(t, !rec.Committed(), rec.OnHeader(hook{"6", &log}))
-				})
-			}))
-			res, err := srv.Client().Get(srv.URL)
-			require.NoError(t, err)
-			res.Body.Close()
-			if tt.name == "when the handler wrote nothing" {
-				log = log[1:] // the hook registered after the handler
-			}
-			require.Equal(t, []string{tt.want}, unique(statuses(log)))
-			require.Len(t, log, 6)
-			require.Equal(t, "1", res.Header.Get("Set-By"), "the outermost layer has the last word")
-		})
-	}
-}
-
-func statuses(log []string) (out []string) {
-	for _, l := range log {
-		out = append(out, strings.TrimSpace(l[2:strings.LastIndexByte(l, ' ')]))
-	}
-	return out
-}
-
-func unique(s []string) (out []string) {
-	for i, v := range s {
-		if i == 0 || v != s[i-1] {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-func TestAnInterimResponseCarriesNothingOfTheHooks(t *testing.T) {
-	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, func(w http.ResponseWriter, r *http.Request) {
-			var log []string
-			respw.From(w).OnHeader(hook{"1", &log})
-			w.WriteHeader(http.StatusEarlyHints)
-		})
-	}))
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	require.NoError(t, err)
-	all, err := io.ReadAll(conn)
-	require.NoError(t, err)
-	interim, final, _ := strings.Cut(string(all), "\r\n\r\n")
-	require.Contains(t, interim, "103 Early Hints")
-	require.NotContains(t, interim, "Set-By")
-	require.Contains(t, final, "Set-By: 1")
-}
-
 func TestAPanicLeavesTheHeaderOpenForTheRecoverer(t *testing.T) {
 	w := httptest.NewRecorder()
 	var rec *respw.Recorder
@@ -243,8 +145,11 @@ func TestHijackIsA101AndTheConnectionPassesTheHooksOutermostFirst(t *testing.T) 
 		recs <- serve(w, r, func(w http.ResponseWriter, r *http.Request) {
 			respw.From(w).OnHijack(hook{"outer", &log})
 			respw.From(w).OnHijack(hook{"inner", &log})
+			respw.From(w).OnHijack(replacer{})
+			respw.From(w).OnHeader(hook{"header", &log})
 			conn, rw, err := http.NewResponseController(w).Hijack()
 			require.NoError(t, err)
+			require.IsType(t, replaced{}, conn)
 			_, err = w.Write([]byte("x"))
 			require.ErrorIs(t, err, http.ErrHijacked)
 			rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n\r\nhello")
@@ -265,7 +170,15 @@ func TestHijackIsA101AndTheConnectionPassesTheHooksOutermostFirst(t *testing.T) 
 	require.Zero(t, rec.Bytes())
 	_, known := rec.FirstByte()
 	require.True(t, known)
-	require.Equal(t, []string{"outer", "inner"}, log)
+	require.Equal(t, []string{"outer", "inner"}, log, "and no header hook ran")
+}
+
+type replaced struct{ net.Conn }
+
+type replacer struct{}
+
+func (replacer) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
+	return replaced{c}, rw
 }
 
 func TestFirstByteIsWhenTheClientCouldSeeOne(t *testing.T) {
@@ -294,9 +207,13 @@ func TestFirstByteIsWhenTheClientCouldSeeOne(t *testing.T) {
 			wait()
 		}, 2 * time.Second},
 		{"ReadFrom leaves when its source speaks", func(w http.ResponseWriter, _ *http.Request) {
-			w.(io.ReaderFrom).ReadFrom(io.MultiReader(slowReader{}, strings.NewReader(strings.Repeat("x", 600))))
+			w.(io.ReaderFrom).ReadFrom(io.MultiReader(slowReader{}, strings.NewReader(strings.Repeat("x", 2000))))
 			wait()
 		}, 3 * time.Second},
+		{"a small ReadFrom leaves when the handler returns", func(w http.ResponseWriter, _ *http.Request) {
+			w.(io.ReaderFrom).ReadFrom(strings.NewReader(strings.Repeat("x", 1024)))
+			wait()
+		}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -364,182 +281,75 @@ func TestSendfileIsKept(t *testing.T) {
 	require.Greater(t, <-l.handedOver, int64(size-4096), "the kernel copies all but the first pieces")
 }
 
-func TestAForeignWrapperWithUnwrapAloneHidesNothing(t *testing.T) {
-	tests := []struct {
-		name   string
-		h      http.HandlerFunc
-		status int
-	}{
-		{"a flush runs the hooks first", func(w http.ResponseWriter, _ *http.Request) {
-			require.False(t, optional["Flusher"](w), "the foreign wrapper has no Flush")
-			require.NoError(t, http.NewResponseController(w).Flush())
-		}, 200},
-		{"a hijack is a 101", func(w http.ResponseWriter, _ *http.Request) {
-			conn, rw, err := http.NewResponseController(w).Hijack()
-			require.NoError(t, err)
-			rw.WriteString("HTTP/1.1 200 OK\r\nSet-By: 1\r\nContent-Length: 0\r\n\r\n")
-			rw.Flush()
-			conn.Close()
-		}, 101},
-		{"deadlines and full duplex pass", func(w http.ResponseWriter, _ *http.Request) {
-			ctl := http.NewResponseController(w)
-			require.NoError(t, ctl.SetReadDeadline(time.Now().Add(time.Minute)))
-			require.NoError(t, ctl.SetWriteDeadline(time.Now().Add(time.Minute)))
-			require.NoError(t, ctl.EnableFullDuplex())
-			w.WriteHeader(202)
-		}, 202},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			recs := make(chan *respw.Recorder, 1)
-			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				recs <- serve(unwrapOnly{w}, r, func(w http.ResponseWriter, r *http.Request) {
-					var log []string
-					respw.From(w).OnHeader(hook{"1", &log})
-					tt.h(w, r)
-				})
-			}))
-			res, err := srv.Client().Get(srv.URL)
-			require.NoError(t, err)
-			res.Body.Close()
-			require.Equal(t, "1", res.Header.Get("Set-By"))
-			require.Equal(t, tt.status, (<-recs).Status())
+// RFC 9113 §8.6: there is no 101 on HTTP/2; net/http takes it for interim.
+func TestSwitchingProtocolsIsFinalOnHTTP1Alone(t *testing.T) {
+	for major, want := range map[int]int{1: 101, 2: 404} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.ProtoMajor = major
+		rec := serve(fakes[0], r, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(101)
+			w.WriteHeader(404)
 		})
+		require.Equal(t, want, rec.Status())
 	}
-	t.Run("what is supported nowhere stays unsupported and fixes nothing", func(t *testing.T) {
-		rec := serve(unwrapOnly{unwrapOnly{bare{httptest.NewRecorder()}}}, httptest.NewRequest("GET", "/", nil),
-			func(w http.ResponseWriter, _ *http.Request) {
-				ctl := http.NewResponseController(w)
-				require.ErrorIs(t, ctl.Flush(), http.ErrNotSupported)
-				_, _, err := ctl.Hijack()
-				require.ErrorIs(t, err, http.ErrNotSupported)
-				w.WriteHeader(204)
-			})
-		require.Equal(t, 204, rec.Status())
-		require.False(t, rec.Flushed())
+}
+
+// An in-process writer may accept what net/http refuses.
+func TestABodyThatCannotBeIsNotCounted(t *testing.T) {
+	for status, want := range map[int]int64{101: 0, 200: 5, 204: 0, 304: 0} {
+		rec := serve(fakes[0], httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write(body)
+		})
+		require.Equal(t, want, rec.Bytes(), status)
+	}
+}
+
+func TestReadFromBearsOddReadersAndWriters(t *testing.T) {
+	inner := fakes[1<<3]
+	wrap := func() io.ReaderFrom {
+		noted(inner)
+		w, _, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), time.Now())
+		return w.(io.ReaderFrom)
+	}
+	t.Run("a reader that returns nothing for long", func(t *testing.T) {
+		empty := 200
+		n, err := wrap().ReadFrom(readerFunc(func(p []byte) (int, error) {
+			if empty--; empty >= 0 {
+				return 0, nil
+			}
+			return copy(p, "x"), io.EOF
+		}))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+	})
+	t.Run("a reader that fails once", func(t *testing.T) {
+		calls := 0
+		n, err := wrap().ReadFrom(readerFunc(func(p []byte) (int, error) {
+			if calls++; calls == 1 {
+				return copy(p, "x"), errFake
+			}
+			return 0, io.EOF
+		}))
+		require.ErrorIs(t, err, errFake)
+		require.EqualValues(t, 1, n)
+		require.Equal(t, 1, calls)
+		require.Equal(t, "Write", noted(inner))
+	})
+	t.Run("a writer that fails at the first piece", func(t *testing.T) {
+		w, _, _ := respw.Wrap(refusing{inner.(refusable)}, httptest.NewRequest("GET", "/", nil), time.Now())
+		source := strings.NewReader(strings.Repeat("x", 1000))
+		_, err := w.(io.ReaderFrom).ReadFrom(source)
+		require.ErrorIs(t, err, errFake)
+		require.Equal(t, 488, source.Len())
 	})
 }
 
-type unwrapOnly struct{ http.ResponseWriter }
-
-func (w unwrapOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-type bare struct{ http.ResponseWriter }
-
-func TestALateGoroutineReachesNothing(t *testing.T) {
-	inner := &guarded{ResponseRecorder: httptest.NewRecorder()}
-	var late http.ResponseWriter
-	rec := serve(inner, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) {
-		late = w
-		io.WriteString(w, "in time")
-	})
-	late.Header().Set("Late", "1")
-	late.WriteHeader(500)
-	_, err := late.Write([]byte("late"))
-	require.ErrorIs(t, err, respw.ErrEnded)
-	_, err = io.WriteString(late, "late")
-	require.ErrorIs(t, err, respw.ErrEnded)
-	late.(http.Flusher).Flush()
-	require.ErrorIs(t, http.NewResponseController(late).SetWriteDeadline(time.Now()), http.ErrNotSupported)
-	require.Equal(t, "in time", inner.Body.String())
-	require.Equal(t, 200, rec.Status())
-	require.EqualValues(t, 7, rec.Bytes())
-	require.False(t, rec.Flushed())
-	require.Empty(t, rec.Header().Get("Late"))
-	require.False(t, rec.OnHeader(hook{}))
+type refusable interface {
+	http.ResponseWriter
+	io.ReaderFrom
 }
 
-// guarded stands for a server whose writer bears concurrent use, so that the
-// race detector sees only what the recorder does.
-type guarded struct {
-	*httptest.ResponseRecorder
-	mu sync.Mutex
-}
+type refusing struct{ refusable }
 
-func (w *guarded) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ResponseRecorder.Write(p)
-}
-
-func (w *guarded) WriteString(s string) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ResponseRecorder.WriteString(s)
-}
-
-func (w *guarded) WriteHeader(s int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ResponseRecorder.WriteHeader(s)
-}
-
-func (w *guarded) Flush() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ResponseRecorder.Flush()
-}
-
-func TestLateWritesAreRaceFree(t *testing.T) {
-	for range 200 {
-		inner := &guarded{ResponseRecorder: httptest.NewRecorder()}
-		var wg sync.WaitGroup
-		rec := serve(inner, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) {
-			for range 4 {
-				wg.Go(func() {
-					for range 20 {
-						io.WriteString(w, "x")
-						w.WriteHeader(500)
-						w.(http.Flusher).Flush()
-					}
-				})
-			}
-			w.WriteHeader(200)
-		})
-		_, _, _, _ = rec.Status(), rec.Bytes(), rec.Flushed(), rec.Hijacked()
-		rec.FirstByte()
-		wg.Wait()
-		inner.mu.Lock()
-		require.EqualValues(t, inner.Body.Len(), rec.Bytes())
-		inner.mu.Unlock()
-	}
-}
-
-// A pooled writer would let the late goroutine of one request write into the
-// response of another. Over a real server, with the detector on.
-func TestALateWriteNeverReachesAnotherResponse(t *testing.T) {
-	var late sync.WaitGroup
-	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ended := make(chan struct{})
-		defer close(ended)
-		serve(w, r, func(w http.ResponseWriter, r *http.Request) {
-			late.Go(func() {
-				<-ended
-				for range 10 {
-					io.WriteString(w, "LATE")
-				}
-			})
-			io.WriteString(w, r.URL.Path)
-		})
-	}))
-	var clients sync.WaitGroup
-	for c := range 4 {
-		clients.Go(func() {
-			for range 250 {
-				path := "/" + string(rune('a'+c))
-				res, err := srv.Client().Get(srv.URL + path)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				body, err := io.ReadAll(res.Body)
-				res.Body.Close()
-				if err != nil || string(body) != path {
-					t.Errorf("%q, %v", body, err)
-				}
-			}
-		})
-	}
-	clients.Wait()
-	late.Wait()
-}
+func (refusing) Write([]byte) (int, error) { return 0, errFake }

@@ -97,7 +97,7 @@ func TestEveryMethodReachesTheWriterUnderneath(t *testing.T) {
 			require.Equal(t, "FlushError", noted(inner))
 		}
 		if p, ok := w.(http.Pusher); ok {
-			require.Equal(t, errFake, p.Push("/x", nil))
+			require.Equal(t, errFake, p.Push("/x", &http.PushOptions{Method: "HEAD"}))
 			require.Equal(t, "Push", noted(inner))
 		}
 		if s, ok := w.(io.StringWriter); ok {

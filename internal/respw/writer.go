@@ -24,6 +24,7 @@ func Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (rw http.Resp
 	rw, rec = newShape(shapeOf(w))
 	rec.inner = w
 	rec.head = r.Method == http.MethodHead
+	rec.http1 = r.ProtoMajor < 2
 	rec.start = start
 	return rw, rec, true
 }
@@ -74,23 +75,24 @@ type writer struct{ rec Recorder }
 
 func (w *writer) recorder() *Recorder { return &w.rec }
 
-func (w *writer) Header() http.Header {
-	if w.rec.ended() {
-		return make(http.Header) // net/http may be reading the real one
-	}
-	return w.rec.inner.Header()
-}
+func (w *writer) Header() http.Header { return w.rec.Header() }
 
 func (w *writer) WriteHeader(status int) {
 	r := &w.rec
-	switch {
-	case r.ended():
-		return
-	case status >= 200 && status <= 999 || status == http.StatusSwitchingProtocols:
+	if r.final(status) && !r.Committed() {
 		r.commit(status)
 	}
-	// 1xx goes straight through; what is no status makes net/http panic.
+	if r.ended() {
+		return
+	}
 	r.inner.WriteHeader(status)
+}
+
+// final tells a final status from an interim one, which goes straight through,
+// and from what is no status, which makes net/http panic. 101 ends HTTP/1.1; on
+// HTTP/2 there is none (RFC 9113 §8.6) and net/http takes it for interim.
+func (r *Recorder) final(status int) bool {
+	return status >= 200 && status <= 999 || status == http.StatusSwitchingProtocols && r.http1
 }
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -121,6 +123,7 @@ func (r *Recorder) begin() bool {
 	}
 	if s&statusMask == 0 {
 		r.commit(http.StatusOK)
+		return !r.ended()
 	}
 	return true
 }
@@ -140,7 +143,7 @@ func (r *Recorder) beginFlush() bool {
 	if !r.begin() {
 		return false
 	}
-	r.stampFirstByte()
+	r.stampFirstByte(r.sinceStart())
 	r.state.Or(flagFlushed)
 	return true
 }
@@ -158,7 +161,11 @@ func (r *Recorder) flushError() error {
 	return r.inner.(flushErrorer).FlushError()
 }
 
-var firstPieces = sync.Pool{New: func() any { return new([512]byte) }}
+// firstPieces are scratch bytes and nothing of a response.
+var firstPieces = sync.Pool{New: func() any { return new([firstPiece]byte) }}
+
+// firstPiece is what net/http, too, copies by hand before it uses sendfile.
+const firstPiece = 512
 
 // readFrom writes the first piece of src itself and leaves the rest to the
 // inner writer and so to sendfile. It must look before it hands over: an empty
@@ -168,7 +175,7 @@ func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
 	if r.ended() {
 		return 0, ErrEnded
 	}
-	piece := firstPieces.Get().(*[512]byte)
+	piece := firstPieces.Get().(*[firstPiece]byte)
 	defer firstPieces.Put(piece)
 	got, readErr := readSome(src, piece[:])
 	if got > 0 {
@@ -188,20 +195,23 @@ func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
 	if readErr != nil {
 		return n, readErr
 	}
-	r.stampFirstByte()
+	at := r.sinceStart()
 	rest, err := r.inner.(io.ReaderFrom).ReadFrom(src)
 	r.wrote(rest)
+	if n+rest > 2*firstPiece { // net/http has handed over, past its buffer
+		r.stampFirstByte(at)
+	}
 	return n + rest, err
 }
 
-// readSome reads until there is something, for a reader may return 0, nil.
+// readSome reads until there is something, as io.Copy does: a reader may return
+// 0, nil.
 func readSome(src io.Reader, p []byte) (int, error) {
-	for range 100 {
+	for {
 		if n, err := src.Read(p); n > 0 || err != nil {
 			return n, err
 		}
 	}
-	return 0, io.ErrNoProgress
 }
 
 func (r *Recorder) hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -217,7 +227,7 @@ func (r *Recorder) hijacked(conn net.Conn, rw *bufio.ReadWriter, err error) (net
 	if err != nil {
 		return conn, rw, err
 	}
-	r.stampFirstByte()
+	r.stampFirstByte(r.sinceStart())
 	r.fix(http.StatusSwitchingProtocols)
 	r.state.Or(flagHijacked)
 	r.mu.Lock()
@@ -237,6 +247,9 @@ func (r *Recorder) push(target string, opts *http.PushOptions) error {
 }
 
 func (r *Recorder) closeNotify() <-chan bool {
+	if r.ended() {
+		return make(chan bool) // net/http would panic
+	}
 	//lint:ignore SA1019 kept for handlers that still use it
 	return r.inner.(http.CloseNotifier).CloseNotify()
 }

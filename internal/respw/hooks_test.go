@@ -1,0 +1,112 @@
+package respw_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-go/sluice/internal/respw"
+	"github.com/sluice-go/sluice/internal/testutil"
+)
+
+// hook notes the order in which hooks run.
+type hook struct {
+	name string
+	log  *[]string
+}
+
+func (h hook) BeforeHeader(status int, header http.Header) {
+	*h.log = append(*h.log, h.name+" "+http.StatusText(status)+" "+header.Get("Set-By"))
+	header.Set("Set-By", h.name)
+}
+
+func (h hook) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
+	*h.log = append(*h.log, h.name)
+	return c, rw
+}
+
+func TestHeaderHooksRunOnceInnermostFirstAtTheLastMoment(t *testing.T) {
+	tests := []struct {
+		name string
+		h    http.HandlerFunc
+		want string
+	}{
+		{"before WriteHeader", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); w.WriteHeader(500) }, "Not Found"},
+		{"before the first write", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")); w.Write([]byte("x")) }, "OK"},
+		{"before the first string", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x") }, "OK"},
+		{"before a flush", func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() }, "OK"},
+		{"before a flush through a ResponseController", func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+		}, "OK"},
+		{"before ReadFrom", func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, onlyReader{strings.NewReader("x")}) }, "OK"},
+		{"after 103 and before the final status", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103); w.WriteHeader(204) }, "No Content"},
+		{"when the handler wrote nothing", func(http.ResponseWriter, *http.Request) {}, "OK"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log []string
+			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				serve(w, r, func(w http.ResponseWriter, r *http.Request) {
+					rec := respw.From(w)
+					for _, name := range []string{"1", "2", "3", "4", "5", "6"} {
+						require.True(t, rec.OnHeader(hook{name, &log}))
+					}
+					w.Header().Set("Set-By", "handler")
+					tt.h(w, r)
+					require.Equal(t, !rec.Committed(), rec.OnHeader(hook{"6", &log}))
+				})
+			}))
+			res, err := srv.Client().Get(srv.URL)
+			require.NoError(t, err)
+			res.Body.Close()
+			if tt.name == "when the handler wrote nothing" {
+				log = log[1:] // the hook registered after the handler
+			}
+			require.Equal(t, []string{tt.want}, unique(statuses(log)))
+			require.Len(t, log, 6)
+			require.Equal(t, "1", res.Header.Get("Set-By"), "the outermost layer has the last word")
+		})
+	}
+}
+
+func statuses(log []string) (out []string) {
+	for _, l := range log {
+		out = append(out, strings.TrimSpace(l[2:strings.LastIndexByte(l, ' ')]))
+	}
+	return out
+}
+
+func unique(s []string) (out []string) {
+	for i, v := range s {
+		if i == 0 || v != s[i-1] {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func TestAnInterimResponseCarriesNothingOfTheHooks(t *testing.T) {
+	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, func(w http.ResponseWriter, r *http.Request) {
+			var log []string
+			respw.From(w).OnHeader(hook{"1", &log})
+			w.WriteHeader(http.StatusEarlyHints)
+		})
+	}))
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	all, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	interim, final, _ := strings.Cut(string(all), "\r\n\r\n")
+	require.Contains(t, interim, "103 Early Hints")
+	require.NotContains(t, interim, "Set-By")
+	require.Contains(t, final, "Set-By: 1")
+}
