@@ -93,7 +93,7 @@ func TestParseWeight(t *testing.T) {
 		require.True(t, ok, s)
 		require.Equal(t, want, got, s)
 	}
-	for _, s := range []string{"", ".5", "00", "0.0000", "1.001", "1.1", "2", "-0", "+1", "0,5", "0.5 ", "1e0", "NaN", "0x1", "0.-1", "0./", "0.:", "1.5"} {
+	for _, s := range []string{"", ".5", "00", "0.0000", "1.001", "1.1", "2", "-0", "+1", "0,5", "0.5 ", "1e0", "NaN", "0x1", "0.-1", "0.00/", "0.:", "1.5"} {
 		got, ok := httpheader.ParseWeight(s)
 		require.False(t, ok, s)
 		require.Zero(t, got, s)

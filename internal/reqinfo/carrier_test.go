@@ -167,7 +167,7 @@ func TestTheOutermostLayerMayHandOnACopyOfItsOwn(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /things/{id}", func(http.ResponseWriter, *http.Request) {})
 	r := httptest.NewRequest("GET", "/things/7", nil)
-	copyingLayer(layers(1, mux)).ServeHTTP(httptest.NewRecorder(), r)
+	copyingLayer(mux).ServeHTTP(httptest.NewRecorder(), r)
 	require.Equal(t, "GET /things/{id}", r.Pattern)
 }
 

@@ -96,67 +96,99 @@ func (w *fakeFEHR) ReadFrom(src io.Reader) (int64, error) {
 
 type fakeP struct{ fake }
 
-func (w *fakeP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFP struct{ fakeF }
 
-func (w *fakeFP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeEP struct{ fakeE }
 
-func (w *fakeEP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeEP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFEP struct{ fakeFE }
 
-func (w *fakeFEP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFEP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeHP struct{ fakeH }
 
-func (w *fakeHP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeHP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFHP struct{ fakeFH }
 
-func (w *fakeFHP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFHP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeEHP struct{ fakeEH }
 
-func (w *fakeEHP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeEHP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFEHP struct{ fakeFEH }
 
-func (w *fakeFEHP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFEHP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeRP struct{ fakeR }
 
-func (w *fakeRP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeRP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFRP struct{ fakeFR }
 
-func (w *fakeFRP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFRP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeERP struct{ fakeER }
 
-func (w *fakeERP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeERP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFERP struct{ fakeFER }
 
-func (w *fakeFERP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFERP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeHRP struct{ fakeHR }
 
-func (w *fakeHRP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeHRP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFHRP struct{ fakeFHR }
 
-func (w *fakeFHRP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFHRP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeEHRP struct{ fakeEHR }
 
-func (w *fakeEHRP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeEHRP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeFEHRP struct{ fakeFEHR }
 
-func (w *fakeFEHRP) Push(string, *http.PushOptions) error { return w.called("Push") }
+func (w *fakeFEHRP) Push(target string, o *http.PushOptions) error {
+	return w.called("Push " + target + " " + o.Method)
+}
 
 type fakeS struct{ fake }
 

@@ -305,6 +305,17 @@ func TestABodyThatCannotBeIsNotCounted(t *testing.T) {
 	}
 }
 
+func TestAWriterThatFailsOddlyIsNotCounted(t *testing.T) {
+	rec := serve(miscounting{fakes[0]}, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(body)
+	})
+	require.Zero(t, rec.Bytes())
+}
+
+type miscounting struct{ http.ResponseWriter }
+
+func (miscounting) Write([]byte) (int, error) { return -1, errFake }
+
 func TestReadFromBearsOddReadersAndWriters(t *testing.T) {
 	inner := fakes[1<<3]
 	wrap := func() io.ReaderFrom {

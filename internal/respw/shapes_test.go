@@ -98,7 +98,7 @@ func TestEveryMethodReachesTheWriterUnderneath(t *testing.T) {
 		}
 		if p, ok := w.(http.Pusher); ok {
 			require.Equal(t, errFake, p.Push("/x", &http.PushOptions{Method: "HEAD"}))
-			require.Equal(t, "Push", noted(inner))
+			require.Equal(t, "Push /x HEAD", noted(inner))
 		}
 		if s, ok := w.(io.StringWriter); ok {
 			n, err := s.WriteString("abc")

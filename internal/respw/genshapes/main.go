@@ -30,7 +30,7 @@ var fakes = []struct{ letter, code string }{
 	{"E", "FlushError() error { return w.called(\"FlushError\") }"},
 	{"H", "Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, w.called(\"Hijack\") }"},
 	{"R", "ReadFrom(src io.Reader) (int64, error) { w.called(\"ReadFrom\"); return io.Copy(io.Discard, src) }"},
-	{"P", "Push(string, *http.PushOptions) error { return w.called(\"Push\") }"},
+	{"P", "Push(target string, o *http.PushOptions) error { return w.called(\"Push \" + target + \" \" + o.Method) }"},
 	{"S", "WriteString(s string) (int, error) { return len(s), w.called(\"WriteString\") }"},
 	{"C", "CloseNotify() <-chan bool { w.called(\"CloseNotify\"); return nil }"},
 	{"D", "SetReadDeadline(time.Time) error { return w.called(\"SetReadDeadline\") }"},
