@@ -11,8 +11,8 @@
 //
 // Guarantees:
 //   - One carrier and one recorder for all layers that share a request. The
-//     carrier is the context of the request copy and the copy is part of the
-//     carrier: one allocation.
+//     carrier is the context of the request copy, and the copy and the recorder
+//     are part of the carrier: one allocation.
 //   - What the mux and the handler leave on a copied request reaches the
 //     original: Pattern, which outer layers name routes by, and MultipartForm,
 //     whose temporary files only the server removes. This holds for copies made
@@ -28,6 +28,5 @@
 // they must not get lost: [httputil.ReverseProxy] clears the map at every
 // interim response.
 //
-// Cost: two allocations for the outermost layer (the carrier, the recorder),
-// none for the others.
+// Cost: one allocation for the outermost layer, none for the others.
 package reqinfo

@@ -31,18 +31,26 @@ func Enter(w http.ResponseWriter, r *http.Request) Entry {
 		e.Info = nil
 	}
 	if e.Info == nil {
-		e.outer = r
-		e.Info = &Info{Context: r.Context(), start: time.Now()}
+		return create(w, r)
 	}
 	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, e.Info.start)
-	switch {
-	case e.outer != nil:
-		e.Info.rec = e.Rec
-		e.Info.copyRequest(r)
-		e.R = &e.Info.req
-	case r != &e.Info.req:
+	if r != &e.Info.req {
 		e.Info.expectCopy()
 	}
+	return e
+}
+
+// create makes the carrier, and with it the request copy and the recorder, as
+// one object.
+func create(w http.ResponseWriter, r *http.Request) Entry {
+	i := &Info{Context: r.Context(), start: time.Now()}
+	i.copyRequest(r)
+	e := Entry{W: w, R: &i.req, Info: i, Rec: respw.From(w), outer: r}
+	if e.Rec == nil {
+		e.W, e.Rec = i.space.Wrap(w, r, i.start)
+		e.ownsRec = true
+	}
+	i.rec = e.Rec
 	return e
 }
 

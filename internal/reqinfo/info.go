@@ -20,6 +20,7 @@ type Info struct {
 
 	start time.Time
 	rec   *respw.Recorder
+	space respw.Space  // for rec, where the outermost layer creates it
 	req   http.Request // the one copy; its context is this Info
 
 	queries   atomic.Int64

@@ -22,910 +22,774 @@ const (
 	hasCloseNotify shape = 1 << 6 // C
 )
 
-type shapeF struct{ writer }
+type shapeF struct{ *writer }
 
-func (w *shapeF) Flush() { w.rec.flush() }
+func (w shapeF) Flush() { w.rec.flush() }
 
-type shapeE struct{ writer }
+type shapeE struct{ *writer }
 
-func (w *shapeE) FlushError() error { return w.rec.flushError() }
+func (w shapeE) FlushError() error { return w.rec.flushError() }
 
 type shapeFE struct{ shapeF }
 
-func (w *shapeFE) FlushError() error { return w.rec.flushError() }
+func (w shapeFE) FlushError() error { return w.rec.flushError() }
 
-type shapeH struct{ writer }
+type shapeH struct{ *writer }
 
-func (w *shapeH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
+func (w shapeH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
 
 type shapeFH struct{ shapeF }
 
-func (w *shapeFH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
+func (w shapeFH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
 
 type shapeEH struct{ shapeE }
 
-func (w *shapeEH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
+func (w shapeEH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
 
 type shapeFEH struct{ shapeFE }
 
-func (w *shapeFEH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
+func (w shapeFEH) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rec.hijack() }
 
-type shapeR struct{ writer }
+type shapeR struct{ *writer }
 
-func (w *shapeR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeFR struct{ shapeF }
 
-func (w *shapeFR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeFR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeER struct{ shapeE }
 
-func (w *shapeER) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeER) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeFER struct{ shapeFE }
 
-func (w *shapeFER) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeFER) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeHR struct{ shapeH }
 
-func (w *shapeHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeFHR struct{ shapeFH }
 
-func (w *shapeFHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeFHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeEHR struct{ shapeEH }
 
-func (w *shapeEHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeEHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
 type shapeFEHR struct{ shapeFEH }
 
-func (w *shapeFEHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
+func (w shapeFEHR) ReadFrom(src io.Reader) (int64, error) { return w.rec.readFrom(src) }
 
-type shapeP struct{ writer }
+type shapeP struct{ *writer }
 
-func (w *shapeP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFP struct{ shapeF }
 
-func (w *shapeFP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeFP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeEP struct{ shapeE }
 
-func (w *shapeEP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeEP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFEP struct{ shapeFE }
 
-func (w *shapeFEP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeFEP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeHP struct{ shapeH }
 
-func (w *shapeHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFHP struct{ shapeFH }
 
-func (w *shapeFHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeFHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeEHP struct{ shapeEH }
 
-func (w *shapeEHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeEHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFEHP struct{ shapeFEH }
 
-func (w *shapeFEHP) Push(target string, opts *http.PushOptions) error {
-	return w.rec.push(target, opts)
-}
+func (w shapeFEHP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeRP struct{ shapeR }
 
-func (w *shapeRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFRP struct{ shapeFR }
 
-func (w *shapeFRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeFRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeERP struct{ shapeER }
 
-func (w *shapeERP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeERP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFERP struct{ shapeFER }
 
-func (w *shapeFERP) Push(target string, opts *http.PushOptions) error {
-	return w.rec.push(target, opts)
-}
+func (w shapeFERP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeHRP struct{ shapeHR }
 
-func (w *shapeHRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
+func (w shapeHRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFHRP struct{ shapeFHR }
 
-func (w *shapeFHRP) Push(target string, opts *http.PushOptions) error {
-	return w.rec.push(target, opts)
-}
+func (w shapeFHRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeEHRP struct{ shapeEHR }
 
-func (w *shapeEHRP) Push(target string, opts *http.PushOptions) error {
-	return w.rec.push(target, opts)
-}
+func (w shapeEHRP) Push(target string, opts *http.PushOptions) error { return w.rec.push(target, opts) }
 
 type shapeFEHRP struct{ shapeFEHR }
 
-func (w *shapeFEHRP) Push(target string, opts *http.PushOptions) error {
+func (w shapeFEHRP) Push(target string, opts *http.PushOptions) error {
 	return w.rec.push(target, opts)
 }
 
-type shapeS struct{ writer }
+type shapeS struct{ *writer }
 
-func (w *shapeS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFS struct{ shapeF }
 
-func (w *shapeFS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeES struct{ shapeE }
 
-func (w *shapeES) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeES) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFES struct{ shapeFE }
 
-func (w *shapeFES) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFES) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeHS struct{ shapeH }
 
-func (w *shapeHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFHS struct{ shapeFH }
 
-func (w *shapeFHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeEHS struct{ shapeEH }
 
-func (w *shapeEHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeEHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFEHS struct{ shapeFEH }
 
-func (w *shapeFEHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFEHS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeRS struct{ shapeR }
 
-func (w *shapeRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFRS struct{ shapeFR }
 
-func (w *shapeFRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeERS struct{ shapeER }
 
-func (w *shapeERS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeERS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFERS struct{ shapeFER }
 
-func (w *shapeFERS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFERS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeHRS struct{ shapeHR }
 
-func (w *shapeHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFHRS struct{ shapeFHR }
 
-func (w *shapeFHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeEHRS struct{ shapeEHR }
 
-func (w *shapeEHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeEHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFEHRS struct{ shapeFEHR }
 
-func (w *shapeFEHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFEHRS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapePS struct{ shapeP }
 
-func (w *shapePS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapePS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFPS struct{ shapeFP }
 
-func (w *shapeFPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeEPS struct{ shapeEP }
 
-func (w *shapeEPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeEPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFEPS struct{ shapeFEP }
 
-func (w *shapeFEPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFEPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeHPS struct{ shapeHP }
 
-func (w *shapeHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFHPS struct{ shapeFHP }
 
-func (w *shapeFHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeEHPS struct{ shapeEHP }
 
-func (w *shapeEHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeEHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFEHPS struct{ shapeFEHP }
 
-func (w *shapeFEHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFEHPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeRPS struct{ shapeRP }
 
-func (w *shapeRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFRPS struct{ shapeFRP }
 
-func (w *shapeFRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeERPS struct{ shapeERP }
 
-func (w *shapeERPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeERPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFERPS struct{ shapeFERP }
 
-func (w *shapeFERPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFERPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeHRPS struct{ shapeHRP }
 
-func (w *shapeHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFHRPS struct{ shapeFHRP }
 
-func (w *shapeFHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeEHRPS struct{ shapeEHRP }
 
-func (w *shapeEHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeEHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
 type shapeFEHRPS struct{ shapeFEHRP }
 
-func (w *shapeFEHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
+func (w shapeFEHRPS) WriteString(s string) (int, error) { return w.rec.writeString(s) }
 
-type shapeC struct{ writer }
+type shapeC struct{ *writer }
 
-func (w *shapeC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFC struct{ shapeF }
 
-func (w *shapeFC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEC struct{ shapeE }
 
-func (w *shapeEC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEC struct{ shapeFE }
 
-func (w *shapeFEC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHC struct{ shapeH }
 
-func (w *shapeHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHC struct{ shapeFH }
 
-func (w *shapeFHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHC struct{ shapeEH }
 
-func (w *shapeEHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHC struct{ shapeFEH }
 
-func (w *shapeFEHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeRC struct{ shapeR }
 
-func (w *shapeRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFRC struct{ shapeFR }
 
-func (w *shapeFRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeERC struct{ shapeER }
 
-func (w *shapeERC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeERC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFERC struct{ shapeFER }
 
-func (w *shapeFERC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFERC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHRC struct{ shapeHR }
 
-func (w *shapeHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHRC struct{ shapeFHR }
 
-func (w *shapeFHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHRC struct{ shapeEHR }
 
-func (w *shapeEHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHRC struct{ shapeFEHR }
 
-func (w *shapeFEHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHRC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapePC struct{ shapeP }
 
-func (w *shapePC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapePC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFPC struct{ shapeFP }
 
-func (w *shapeFPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEPC struct{ shapeEP }
 
-func (w *shapeEPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEPC struct{ shapeFEP }
 
-func (w *shapeFEPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHPC struct{ shapeHP }
 
-func (w *shapeHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHPC struct{ shapeFHP }
 
-func (w *shapeFHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHPC struct{ shapeEHP }
 
-func (w *shapeEHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHPC struct{ shapeFEHP }
 
-func (w *shapeFEHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeRPC struct{ shapeRP }
 
-func (w *shapeRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFRPC struct{ shapeFRP }
 
-func (w *shapeFRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeERPC struct{ shapeERP }
 
-func (w *shapeERPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeERPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFERPC struct{ shapeFERP }
 
-func (w *shapeFERPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFERPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHRPC struct{ shapeHRP }
 
-func (w *shapeHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHRPC struct{ shapeFHRP }
 
-func (w *shapeFHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHRPC struct{ shapeEHRP }
 
-func (w *shapeEHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHRPC struct{ shapeFEHRP }
 
-func (w *shapeFEHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHRPC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeSC struct{ shapeS }
 
-func (w *shapeSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFSC struct{ shapeFS }
 
-func (w *shapeFSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeESC struct{ shapeES }
 
-func (w *shapeESC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeESC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFESC struct{ shapeFES }
 
-func (w *shapeFESC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFESC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHSC struct{ shapeHS }
 
-func (w *shapeHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHSC struct{ shapeFHS }
 
-func (w *shapeFHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHSC struct{ shapeEHS }
 
-func (w *shapeEHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHSC struct{ shapeFEHS }
 
-func (w *shapeFEHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeRSC struct{ shapeRS }
 
-func (w *shapeRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFRSC struct{ shapeFRS }
 
-func (w *shapeFRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeERSC struct{ shapeERS }
 
-func (w *shapeERSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeERSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFERSC struct{ shapeFERS }
 
-func (w *shapeFERSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFERSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHRSC struct{ shapeHRS }
 
-func (w *shapeHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHRSC struct{ shapeFHRS }
 
-func (w *shapeFHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHRSC struct{ shapeEHRS }
 
-func (w *shapeEHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHRSC struct{ shapeFEHRS }
 
-func (w *shapeFEHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHRSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapePSC struct{ shapePS }
 
-func (w *shapePSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapePSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFPSC struct{ shapeFPS }
 
-func (w *shapeFPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEPSC struct{ shapeEPS }
 
-func (w *shapeEPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEPSC struct{ shapeFEPS }
 
-func (w *shapeFEPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHPSC struct{ shapeHPS }
 
-func (w *shapeHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHPSC struct{ shapeFHPS }
 
-func (w *shapeFHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHPSC struct{ shapeEHPS }
 
-func (w *shapeEHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHPSC struct{ shapeFEHPS }
 
-func (w *shapeFEHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeRPSC struct{ shapeRPS }
 
-func (w *shapeRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFRPSC struct{ shapeFRPS }
 
-func (w *shapeFRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeERPSC struct{ shapeERPS }
 
-func (w *shapeERPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeERPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFERPSC struct{ shapeFERPS }
 
-func (w *shapeFERPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFERPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeHRPSC struct{ shapeHRPS }
 
-func (w *shapeHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFHRPSC struct{ shapeFHRPS }
 
-func (w *shapeFHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeEHRPSC struct{ shapeEHRPS }
 
-func (w *shapeEHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeEHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
 type shapeFEHRPSC struct{ shapeFEHRPS }
 
-func (w *shapeFEHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
+func (w shapeFEHRPSC) CloseNotify() <-chan bool { return w.rec.closeNotify() }
 
-// newShape allocates a writer and its recorder as one object.
-func newShape(s shape) (http.ResponseWriter, *Recorder) {
+// as returns w with the interfaces of s.
+func (w *writer) as(s shape) http.ResponseWriter {
 	switch s {
 	case 1:
-		w := new(shapeF)
-		return w, &w.rec
+		return shapeF{w}
 	case 2:
-		w := new(shapeE)
-		return w, &w.rec
+		return shapeE{w}
 	case 3:
-		w := new(shapeFE)
-		return w, &w.rec
+		return shapeFE{shapeF{w}}
 	case 4:
-		w := new(shapeH)
-		return w, &w.rec
+		return shapeH{w}
 	case 5:
-		w := new(shapeFH)
-		return w, &w.rec
+		return shapeFH{shapeF{w}}
 	case 6:
-		w := new(shapeEH)
-		return w, &w.rec
+		return shapeEH{shapeE{w}}
 	case 7:
-		w := new(shapeFEH)
-		return w, &w.rec
+		return shapeFEH{shapeFE{shapeF{w}}}
 	case 8:
-		w := new(shapeR)
-		return w, &w.rec
+		return shapeR{w}
 	case 9:
-		w := new(shapeFR)
-		return w, &w.rec
+		return shapeFR{shapeF{w}}
 	case 10:
-		w := new(shapeER)
-		return w, &w.rec
+		return shapeER{shapeE{w}}
 	case 11:
-		w := new(shapeFER)
-		return w, &w.rec
+		return shapeFER{shapeFE{shapeF{w}}}
 	case 12:
-		w := new(shapeHR)
-		return w, &w.rec
+		return shapeHR{shapeH{w}}
 	case 13:
-		w := new(shapeFHR)
-		return w, &w.rec
+		return shapeFHR{shapeFH{shapeF{w}}}
 	case 14:
-		w := new(shapeEHR)
-		return w, &w.rec
+		return shapeEHR{shapeEH{shapeE{w}}}
 	case 15:
-		w := new(shapeFEHR)
-		return w, &w.rec
+		return shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}
 	case 16:
-		w := new(shapeP)
-		return w, &w.rec
+		return shapeP{w}
 	case 17:
-		w := new(shapeFP)
-		return w, &w.rec
+		return shapeFP{shapeF{w}}
 	case 18:
-		w := new(shapeEP)
-		return w, &w.rec
+		return shapeEP{shapeE{w}}
 	case 19:
-		w := new(shapeFEP)
-		return w, &w.rec
+		return shapeFEP{shapeFE{shapeF{w}}}
 	case 20:
-		w := new(shapeHP)
-		return w, &w.rec
+		return shapeHP{shapeH{w}}
 	case 21:
-		w := new(shapeFHP)
-		return w, &w.rec
+		return shapeFHP{shapeFH{shapeF{w}}}
 	case 22:
-		w := new(shapeEHP)
-		return w, &w.rec
+		return shapeEHP{shapeEH{shapeE{w}}}
 	case 23:
-		w := new(shapeFEHP)
-		return w, &w.rec
+		return shapeFEHP{shapeFEH{shapeFE{shapeF{w}}}}
 	case 24:
-		w := new(shapeRP)
-		return w, &w.rec
+		return shapeRP{shapeR{w}}
 	case 25:
-		w := new(shapeFRP)
-		return w, &w.rec
+		return shapeFRP{shapeFR{shapeF{w}}}
 	case 26:
-		w := new(shapeERP)
-		return w, &w.rec
+		return shapeERP{shapeER{shapeE{w}}}
 	case 27:
-		w := new(shapeFERP)
-		return w, &w.rec
+		return shapeFERP{shapeFER{shapeFE{shapeF{w}}}}
 	case 28:
-		w := new(shapeHRP)
-		return w, &w.rec
+		return shapeHRP{shapeHR{shapeH{w}}}
 	case 29:
-		w := new(shapeFHRP)
-		return w, &w.rec
+		return shapeFHRP{shapeFHR{shapeFH{shapeF{w}}}}
 	case 30:
-		w := new(shapeEHRP)
-		return w, &w.rec
+		return shapeEHRP{shapeEHR{shapeEH{shapeE{w}}}}
 	case 31:
-		w := new(shapeFEHRP)
-		return w, &w.rec
+		return shapeFEHRP{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}
 	case 32:
-		w := new(shapeS)
-		return w, &w.rec
+		return shapeS{w}
 	case 33:
-		w := new(shapeFS)
-		return w, &w.rec
+		return shapeFS{shapeF{w}}
 	case 34:
-		w := new(shapeES)
-		return w, &w.rec
+		return shapeES{shapeE{w}}
 	case 35:
-		w := new(shapeFES)
-		return w, &w.rec
+		return shapeFES{shapeFE{shapeF{w}}}
 	case 36:
-		w := new(shapeHS)
-		return w, &w.rec
+		return shapeHS{shapeH{w}}
 	case 37:
-		w := new(shapeFHS)
-		return w, &w.rec
+		return shapeFHS{shapeFH{shapeF{w}}}
 	case 38:
-		w := new(shapeEHS)
-		return w, &w.rec
+		return shapeEHS{shapeEH{shapeE{w}}}
 	case 39:
-		w := new(shapeFEHS)
-		return w, &w.rec
+		return shapeFEHS{shapeFEH{shapeFE{shapeF{w}}}}
 	case 40:
-		w := new(shapeRS)
-		return w, &w.rec
+		return shapeRS{shapeR{w}}
 	case 41:
-		w := new(shapeFRS)
-		return w, &w.rec
+		return shapeFRS{shapeFR{shapeF{w}}}
 	case 42:
-		w := new(shapeERS)
-		return w, &w.rec
+		return shapeERS{shapeER{shapeE{w}}}
 	case 43:
-		w := new(shapeFERS)
-		return w, &w.rec
+		return shapeFERS{shapeFER{shapeFE{shapeF{w}}}}
 	case 44:
-		w := new(shapeHRS)
-		return w, &w.rec
+		return shapeHRS{shapeHR{shapeH{w}}}
 	case 45:
-		w := new(shapeFHRS)
-		return w, &w.rec
+		return shapeFHRS{shapeFHR{shapeFH{shapeF{w}}}}
 	case 46:
-		w := new(shapeEHRS)
-		return w, &w.rec
+		return shapeEHRS{shapeEHR{shapeEH{shapeE{w}}}}
 	case 47:
-		w := new(shapeFEHRS)
-		return w, &w.rec
+		return shapeFEHRS{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}
 	case 48:
-		w := new(shapePS)
-		return w, &w.rec
+		return shapePS{shapeP{w}}
 	case 49:
-		w := new(shapeFPS)
-		return w, &w.rec
+		return shapeFPS{shapeFP{shapeF{w}}}
 	case 50:
-		w := new(shapeEPS)
-		return w, &w.rec
+		return shapeEPS{shapeEP{shapeE{w}}}
 	case 51:
-		w := new(shapeFEPS)
-		return w, &w.rec
+		return shapeFEPS{shapeFEP{shapeFE{shapeF{w}}}}
 	case 52:
-		w := new(shapeHPS)
-		return w, &w.rec
+		return shapeHPS{shapeHP{shapeH{w}}}
 	case 53:
-		w := new(shapeFHPS)
-		return w, &w.rec
+		return shapeFHPS{shapeFHP{shapeFH{shapeF{w}}}}
 	case 54:
-		w := new(shapeEHPS)
-		return w, &w.rec
+		return shapeEHPS{shapeEHP{shapeEH{shapeE{w}}}}
 	case 55:
-		w := new(shapeFEHPS)
-		return w, &w.rec
+		return shapeFEHPS{shapeFEHP{shapeFEH{shapeFE{shapeF{w}}}}}
 	case 56:
-		w := new(shapeRPS)
-		return w, &w.rec
+		return shapeRPS{shapeRP{shapeR{w}}}
 	case 57:
-		w := new(shapeFRPS)
-		return w, &w.rec
+		return shapeFRPS{shapeFRP{shapeFR{shapeF{w}}}}
 	case 58:
-		w := new(shapeERPS)
-		return w, &w.rec
+		return shapeERPS{shapeERP{shapeER{shapeE{w}}}}
 	case 59:
-		w := new(shapeFERPS)
-		return w, &w.rec
+		return shapeFERPS{shapeFERP{shapeFER{shapeFE{shapeF{w}}}}}
 	case 60:
-		w := new(shapeHRPS)
-		return w, &w.rec
+		return shapeHRPS{shapeHRP{shapeHR{shapeH{w}}}}
 	case 61:
-		w := new(shapeFHRPS)
-		return w, &w.rec
+		return shapeFHRPS{shapeFHRP{shapeFHR{shapeFH{shapeF{w}}}}}
 	case 62:
-		w := new(shapeEHRPS)
-		return w, &w.rec
+		return shapeEHRPS{shapeEHRP{shapeEHR{shapeEH{shapeE{w}}}}}
 	case 63:
-		w := new(shapeFEHRPS)
-		return w, &w.rec
+		return shapeFEHRPS{shapeFEHRP{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}}
 	case 64:
-		w := new(shapeC)
-		return w, &w.rec
+		return shapeC{w}
 	case 65:
-		w := new(shapeFC)
-		return w, &w.rec
+		return shapeFC{shapeF{w}}
 	case 66:
-		w := new(shapeEC)
-		return w, &w.rec
+		return shapeEC{shapeE{w}}
 	case 67:
-		w := new(shapeFEC)
-		return w, &w.rec
+		return shapeFEC{shapeFE{shapeF{w}}}
 	case 68:
-		w := new(shapeHC)
-		return w, &w.rec
+		return shapeHC{shapeH{w}}
 	case 69:
-		w := new(shapeFHC)
-		return w, &w.rec
+		return shapeFHC{shapeFH{shapeF{w}}}
 	case 70:
-		w := new(shapeEHC)
-		return w, &w.rec
+		return shapeEHC{shapeEH{shapeE{w}}}
 	case 71:
-		w := new(shapeFEHC)
-		return w, &w.rec
+		return shapeFEHC{shapeFEH{shapeFE{shapeF{w}}}}
 	case 72:
-		w := new(shapeRC)
-		return w, &w.rec
+		return shapeRC{shapeR{w}}
 	case 73:
-		w := new(shapeFRC)
-		return w, &w.rec
+		return shapeFRC{shapeFR{shapeF{w}}}
 	case 74:
-		w := new(shapeERC)
-		return w, &w.rec
+		return shapeERC{shapeER{shapeE{w}}}
 	case 75:
-		w := new(shapeFERC)
-		return w, &w.rec
+		return shapeFERC{shapeFER{shapeFE{shapeF{w}}}}
 	case 76:
-		w := new(shapeHRC)
-		return w, &w.rec
+		return shapeHRC{shapeHR{shapeH{w}}}
 	case 77:
-		w := new(shapeFHRC)
-		return w, &w.rec
+		return shapeFHRC{shapeFHR{shapeFH{shapeF{w}}}}
 	case 78:
-		w := new(shapeEHRC)
-		return w, &w.rec
+		return shapeEHRC{shapeEHR{shapeEH{shapeE{w}}}}
 	case 79:
-		w := new(shapeFEHRC)
-		return w, &w.rec
+		return shapeFEHRC{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}
 	case 80:
-		w := new(shapePC)
-		return w, &w.rec
+		return shapePC{shapeP{w}}
 	case 81:
-		w := new(shapeFPC)
-		return w, &w.rec
+		return shapeFPC{shapeFP{shapeF{w}}}
 	case 82:
-		w := new(shapeEPC)
-		return w, &w.rec
+		return shapeEPC{shapeEP{shapeE{w}}}
 	case 83:
-		w := new(shapeFEPC)
-		return w, &w.rec
+		return shapeFEPC{shapeFEP{shapeFE{shapeF{w}}}}
 	case 84:
-		w := new(shapeHPC)
-		return w, &w.rec
+		return shapeHPC{shapeHP{shapeH{w}}}
 	case 85:
-		w := new(shapeFHPC)
-		return w, &w.rec
+		return shapeFHPC{shapeFHP{shapeFH{shapeF{w}}}}
 	case 86:
-		w := new(shapeEHPC)
-		return w, &w.rec
+		return shapeEHPC{shapeEHP{shapeEH{shapeE{w}}}}
 	case 87:
-		w := new(shapeFEHPC)
-		return w, &w.rec
+		return shapeFEHPC{shapeFEHP{shapeFEH{shapeFE{shapeF{w}}}}}
 	case 88:
-		w := new(shapeRPC)
-		return w, &w.rec
+		return shapeRPC{shapeRP{shapeR{w}}}
 	case 89:
-		w := new(shapeFRPC)
-		return w, &w.rec
+		return shapeFRPC{shapeFRP{shapeFR{shapeF{w}}}}
 	case 90:
-		w := new(shapeERPC)
-		return w, &w.rec
+		return shapeERPC{shapeERP{shapeER{shapeE{w}}}}
 	case 91:
-		w := new(shapeFERPC)
-		return w, &w.rec
+		return shapeFERPC{shapeFERP{shapeFER{shapeFE{shapeF{w}}}}}
 	case 92:
-		w := new(shapeHRPC)
-		return w, &w.rec
+		return shapeHRPC{shapeHRP{shapeHR{shapeH{w}}}}
 	case 93:
-		w := new(shapeFHRPC)
-		return w, &w.rec
+		return shapeFHRPC{shapeFHRP{shapeFHR{shapeFH{shapeF{w}}}}}
 	case 94:
-		w := new(shapeEHRPC)
-		return w, &w.rec
+		return shapeEHRPC{shapeEHRP{shapeEHR{shapeEH{shapeE{w}}}}}
 	case 95:
-		w := new(shapeFEHRPC)
-		return w, &w.rec
+		return shapeFEHRPC{shapeFEHRP{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}}
 	case 96:
-		w := new(shapeSC)
-		return w, &w.rec
+		return shapeSC{shapeS{w}}
 	case 97:
-		w := new(shapeFSC)
-		return w, &w.rec
+		return shapeFSC{shapeFS{shapeF{w}}}
 	case 98:
-		w := new(shapeESC)
-		return w, &w.rec
+		return shapeESC{shapeES{shapeE{w}}}
 	case 99:
-		w := new(shapeFESC)
-		return w, &w.rec
+		return shapeFESC{shapeFES{shapeFE{shapeF{w}}}}
 	case 100:
-		w := new(shapeHSC)
-		return w, &w.rec
+		return shapeHSC{shapeHS{shapeH{w}}}
 	case 101:
-		w := new(shapeFHSC)
-		return w, &w.rec
+		return shapeFHSC{shapeFHS{shapeFH{shapeF{w}}}}
 	case 102:
-		w := new(shapeEHSC)
-		return w, &w.rec
+		return shapeEHSC{shapeEHS{shapeEH{shapeE{w}}}}
 	case 103:
-		w := new(shapeFEHSC)
-		return w, &w.rec
+		return shapeFEHSC{shapeFEHS{shapeFEH{shapeFE{shapeF{w}}}}}
 	case 104:
-		w := new(shapeRSC)
-		return w, &w.rec
+		return shapeRSC{shapeRS{shapeR{w}}}
 	case 105:
-		w := new(shapeFRSC)
-		return w, &w.rec
+		return shapeFRSC{shapeFRS{shapeFR{shapeF{w}}}}
 	case 106:
-		w := new(shapeERSC)
-		return w, &w.rec
+		return shapeERSC{shapeERS{shapeER{shapeE{w}}}}
 	case 107:
-		w := new(shapeFERSC)
-		return w, &w.rec
+		return shapeFERSC{shapeFERS{shapeFER{shapeFE{shapeF{w}}}}}
 	case 108:
-		w := new(shapeHRSC)
-		return w, &w.rec
+		return shapeHRSC{shapeHRS{shapeHR{shapeH{w}}}}
 	case 109:
-		w := new(shapeFHRSC)
-		return w, &w.rec
+		return shapeFHRSC{shapeFHRS{shapeFHR{shapeFH{shapeF{w}}}}}
 	case 110:
-		w := new(shapeEHRSC)
-		return w, &w.rec
+		return shapeEHRSC{shapeEHRS{shapeEHR{shapeEH{shapeE{w}}}}}
 	case 111:
-		w := new(shapeFEHRSC)
-		return w, &w.rec
+		return shapeFEHRSC{shapeFEHRS{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}}
 	case 112:
-		w := new(shapePSC)
-		return w, &w.rec
+		return shapePSC{shapePS{shapeP{w}}}
 	case 113:
-		w := new(shapeFPSC)
-		return w, &w.rec
+		return shapeFPSC{shapeFPS{shapeFP{shapeF{w}}}}
 	case 114:
-		w := new(shapeEPSC)
-		return w, &w.rec
+		return shapeEPSC{shapeEPS{shapeEP{shapeE{w}}}}
 	case 115:
-		w := new(shapeFEPSC)
-		return w, &w.rec
+		return shapeFEPSC{shapeFEPS{shapeFEP{shapeFE{shapeF{w}}}}}
 	case 116:
-		w := new(shapeHPSC)
-		return w, &w.rec
+		return shapeHPSC{shapeHPS{shapeHP{shapeH{w}}}}
 	case 117:
-		w := new(shapeFHPSC)
-		return w, &w.rec
+		return shapeFHPSC{shapeFHPS{shapeFHP{shapeFH{shapeF{w}}}}}
 	case 118:
-		w := new(shapeEHPSC)
-		return w, &w.rec
+		return shapeEHPSC{shapeEHPS{shapeEHP{shapeEH{shapeE{w}}}}}
 	case 119:
-		w := new(shapeFEHPSC)
-		return w, &w.rec
+		return shapeFEHPSC{shapeFEHPS{shapeFEHP{shapeFEH{shapeFE{shapeF{w}}}}}}
 	case 120:
-		w := new(shapeRPSC)
-		return w, &w.rec
+		return shapeRPSC{shapeRPS{shapeRP{shapeR{w}}}}
 	case 121:
-		w := new(shapeFRPSC)
-		return w, &w.rec
+		return shapeFRPSC{shapeFRPS{shapeFRP{shapeFR{shapeF{w}}}}}
 	case 122:
-		w := new(shapeERPSC)
-		return w, &w.rec
+		return shapeERPSC{shapeERPS{shapeERP{shapeER{shapeE{w}}}}}
 	case 123:
-		w := new(shapeFERPSC)
-		return w, &w.rec
+		return shapeFERPSC{shapeFERPS{shapeFERP{shapeFER{shapeFE{shapeF{w}}}}}}
 	case 124:
-		w := new(shapeHRPSC)
-		return w, &w.rec
+		return shapeHRPSC{shapeHRPS{shapeHRP{shapeHR{shapeH{w}}}}}
 	case 125:
-		w := new(shapeFHRPSC)
-		return w, &w.rec
+		return shapeFHRPSC{shapeFHRPS{shapeFHRP{shapeFHR{shapeFH{shapeF{w}}}}}}
 	case 126:
-		w := new(shapeEHRPSC)
-		return w, &w.rec
+		return shapeEHRPSC{shapeEHRPS{shapeEHRP{shapeEHR{shapeEH{shapeE{w}}}}}}
 	case 127:
-		w := new(shapeFEHRPSC)
-		return w, &w.rec
+		return shapeFEHRPSC{shapeFEHRPS{shapeFEHRP{shapeFEHR{shapeFEH{shapeFE{shapeF{w}}}}}}}
 	default:
-		w := new(writer)
-		return w, &w.rec
+		return w
 	}
 }

@@ -21,12 +21,22 @@ func Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (rw http.Resp
 	if rec := From(w); rec != nil {
 		return w, rec, false
 	}
-	rw, rec = newShape(shapeOf(w))
+	rw, rec = new(Space).Wrap(w, r, start)
+	return rw, rec, true
+}
+
+// Space is room for one recorder inside something that is allocated anyway. It
+// is used once: a recorder is never recycled.
+type Space struct{ w writer }
+
+// Wrap is [Wrap] for a writer that is known not to be recorded.
+func (s *Space) Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (http.ResponseWriter, *Recorder) {
+	rec := &s.w.rec
 	rec.inner = w
 	rec.head = r.Method == http.MethodHead
 	rec.http1 = r.ProtoMajor < 2
 	rec.start = start
-	return rw, rec, true
+	return s.w.as(shapeOf(w)), rec
 }
 
 // From returns the recorder of w, or nil when w is not a recorded writer. It

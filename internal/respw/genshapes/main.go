@@ -1,6 +1,7 @@
 // Command genshapes writes shapes.go: one writer type for every combination of
 // optional interfaces. A shape is the shape without its last method plus that
-// method, so each costs two lines. It also writes fakes_test.go, the writers
+// method, so each costs two lines. It holds nothing but a pointer, and so makes
+// an interface value without an allocation. The command also writes fakes_test.go, the writers
 // that the tests wrap.
 package main
 
@@ -55,14 +56,14 @@ func shapes() *bytes.Buffer {
 	for s := 1; s < 1<<len(methods); s++ {
 		last := bits.Len(uint(s)) - 1
 		typ, base := shapeName(s), shapeName(s&^(1<<last))
-		fmt.Fprintf(&b, "type %s struct{ %s }\n\nfunc (w *%s) %s\n\n", typ, base, typ, methods[last].code)
+		fmt.Fprintf(&b, "type %s struct{ %s }\n\nfunc (w %s) %s\n\n", typ, base, typ, methods[last].code)
 	}
-	b.WriteString("// newShape allocates a writer and its recorder as one object.\n" +
-		"func newShape(s shape) (http.ResponseWriter, *Recorder) {\nswitch s {\n")
+	b.WriteString("// as returns w with the interfaces of s.\n" +
+		"func (w *writer) as(s shape) http.ResponseWriter {\nswitch s {\n")
 	for s := 1; s < 1<<len(methods); s++ {
-		fmt.Fprintf(&b, "case %d:\nw := new(%s)\nreturn w, &w.rec\n", s, shapeName(s))
+		fmt.Fprintf(&b, "case %d:\nreturn %s\n", s, shapeValue(s))
 	}
-	b.WriteString("default:\nw := new(writer)\nreturn w, &w.rec\n}\n}\n")
+	b.WriteString("default:\nreturn w\n}\n}\n")
 	return &b
 }
 
@@ -98,7 +99,7 @@ func write(file string, b *bytes.Buffer) {
 
 func shapeName(s int) string {
 	if s == 0 {
-		return "writer"
+		return "*writer"
 	}
 	n := "shape"
 	for i, m := range methods {
@@ -107,6 +108,15 @@ func shapeName(s int) string {
 		}
 	}
 	return n
+}
+
+// shapeValue is the expression that builds a shape, from the inside out.
+func shapeValue(s int) string {
+	if s == 0 {
+		return "w"
+	}
+	last := bits.Len(uint(s)) - 1
+	return shapeName(s) + "{" + shapeValue(s&^(1<<last)) + "}"
 }
 
 func fakeName(s int) string {
