@@ -27,8 +27,8 @@
 // Cost: one allocation and about a tenth of a microsecond for the first layer,
 // none where a [Space] is part of something allocated anyway, and a type
 // assertion for every further layer. The 128 interface combinations add about
-// 0.6 MB to a stripped binary; the 512 that would spell out deadlines too would
-// add some 2.5 MB and give a caller nothing.
+// 0.6 MB to a stripped binary; spelling out deadlines too would take four times as
+// many and give a caller nothing.
 package respw
 
 //go:generate go run ./genshapes
