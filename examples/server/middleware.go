@@ -44,23 +44,24 @@ func contentSecurity(next http.Handler) http.Handler {
 	})
 }
 
-// deadlines bounds how long a client may take to send its request and to read
-// the answer. Streams have none: they live as long as both sides want, and set
-// deadlines of their own for each piece. Every request sets or clears them,
-// because a connection keeps those of the request before.
+// deadlines bounds how long an answer may take, and gives uploads more time to
+// arrive than the server's ReadTimeout does. Streams live as long as both sides
+// want, and set deadlines of their own for each piece. Every request sets or
+// clears the write deadline, because a connection keeps that of the request
+// before.
 func deadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A server that knows no deadlines, as in a test, does without.
+		control := http.NewResponseController(w)
 		var until time.Time
 		switch {
 		case r.URL.Path == "/ws/chat" || r.URL.Path == "/api/ask":
 		case strings.HasPrefix(r.URL.Path, "/api/files"):
 			until = time.Now().Add(5 * time.Minute)
+			_ = control.SetReadDeadline(until)
 		default:
 			until = time.Now().Add(30 * time.Second)
 		}
-		// A server that knows no deadlines, as in a test, does without.
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(until)
 		_ = control.SetWriteDeadline(until)
 		next.ServeHTTP(w, r)
 	})

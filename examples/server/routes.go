@@ -10,13 +10,17 @@ import (
 // routes is the public service. What a request passes, from the outside in, is
 // the order in which it stands here.
 func (s *server) routes(adminURL string) (http.Handler, error) {
+	metricsURL := ""
+	if s.cfg.env == development { // elsewhere visitors need not know where operators look
+		metricsURL = adminURL + "/metrics"
+	}
 	site, err := web.New(web.Options{
 		Projects:   s.store,
 		Tickets:    s.store,
 		Nonce:      nonceFrom,
 		Model:      s.model.Name(),
 		HealthURL:  "/health",
-		MetricsURL: adminURL + "/metrics",
+		MetricsURL: metricsURL,
 		Logger:     s.logger,
 	})
 	if err != nil {

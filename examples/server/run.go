@@ -13,12 +13,14 @@ import (
 	"time"
 )
 
-// How long a stop may take: running requests get shutdownWait to finish, then
-// their connections are cut. Both together stay below the 30 s after which
-// Kubernetes kills.
 const (
+	// readTimeout is how long a client may take to send a request, but for
+	// uploads.
+	readTimeout = 10 * time.Second
+	// shutdownWait is how long running requests get to finish before they are
+	// cut off. It is longer than readTimeout, so that no slow sender can hold up
+	// a stop, and shorter than the 30 s after which Kubernetes kills.
 	shutdownWait = 15 * time.Second
-	closeWait    = 5 * time.Second
 )
 
 // run is the whole program; main only adds the operating system.
@@ -30,12 +32,27 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	logger := newLogger(cfg)
-	s, err := newServer(ctx, cfg, logger)
+	// First of all, so that an address in use costs nothing.
+	public, admin, err := listen(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.serve(ctx, stdout), s.close())
+	s, err := newServer(ctx, cfg, newLogger(cfg), stdout)
+	if err != nil {
+		return errors.Join(err, public.Close(), admin.Close())
+	}
+	return errors.Join(s.serve(ctx, public, admin, stdout), s.close())
+}
+
+func listen(ctx context.Context, cfg config) (public, admin net.Listener, err error) {
+	var network net.ListenConfig
+	if public, err = network.Listen(ctx, "tcp", cfg.addr); err != nil {
+		return nil, nil, fmt.Errorf("server: -addr: %w", err)
+	}
+	if admin, err = network.Listen(ctx, "tcp", cfg.admin); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("server: -admin: %w", err), public.Close())
+	}
+	return public, admin, nil
 }
 
 func newLogger(cfg config) *slog.Logger {
@@ -45,23 +62,15 @@ func newLogger(cfg config) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, nil))
 }
 
-// serve listens on both addresses until ctx ends or a listener fails, and then
+// serve answers on both listeners until ctx ends or one of them fails, and then
 // lets running requests finish.
-func (s *server) serve(ctx context.Context, stdout io.Writer) error {
-	var network net.ListenConfig
-	public, err := network.Listen(ctx, "tcp", s.cfg.addr)
-	if err != nil {
-		return fmt.Errorf("server: -addr: %w", err)
-	}
-	admin, err := network.Listen(ctx, "tcp", s.cfg.admin)
-	if err != nil {
-		return errors.Join(fmt.Errorf("server: -admin: %w", err), public.Close())
-	}
+func (s *server) serve(ctx context.Context, public, admin net.Listener, stdout io.Writer) error {
 	handler, err := s.routes("http://" + admin.Addr().String())
 	if err != nil {
 		return errors.Join(err, public.Close(), admin.Close())
 	}
 	servers := []*http.Server{s.httpServer(handler), s.httpServer(s.adminRoutes())}
+	servers[0].ReadTimeout = readTimeout // profiles for operators take longer
 	failed := make(chan error, len(servers))
 	for i, l := range []net.Listener{public, admin} {
 		go func() { failed <- servers[i].Serve(l) }()
@@ -70,14 +79,14 @@ func (s *server) serve(ctx context.Context, stdout io.Writer) error {
 
 	select {
 	case <-ctx.Done():
-		s.logger.Info("stopping", "wait", shutdownWait)
+		s.logger.Info("stopping", "wait", shutdownWait.String())
 	case err = <-failed:
 	}
 	return errors.Join(err, s.shutdown(servers))
 }
 
-// httpServer bounds what a client can hold without asking for anything. Bodies
-// are bounded per route, since a chat may last for hours.
+// httpServer bounds what a client can hold without asking for anything. How long
+// an answer may take is bounded per route, since a chat may last for hours.
 func (s *server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -98,10 +107,14 @@ func (s *server) shutdown(servers []*http.Server) error {
 	var faults []error
 	for _, srv := range servers {
 		if err := srv.Shutdown(ctx); err != nil {
-			faults = append(faults, fmt.Errorf("server: requests were cut off: %w", err), srv.Close())
+			s.logger.Warn("requests were cut off", "error", err)
+			faults = append(faults, srv.Close())
 		}
 	}
-	return errors.Join(append(faults, <-chat)...)
+	if err := <-chat; err != nil {
+		s.logger.Warn("listeners were cut off", "error", err)
+	}
+	return errors.Join(faults...)
 }
 
 // announce says what is on, what is off and where to look.
@@ -118,8 +131,5 @@ func (s *server) announce(w io.Writer, public, admin net.Addr) {
 	line("mode", "%s", s.cfg.env)
 	line("database", "%s", s.databaseName())
 	line("AI", "%s", s.modelNote())
-	if s.firstPassword != "" {
-		line("login", "%s, password %s  (made just now, shown only once)", s.firstUsers, s.firstPassword)
-	}
 	_, _ = fmt.Fprintln(w, "ready; stop with Ctrl-C")
 }

@@ -5,9 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -143,10 +146,12 @@ func TestASecondStartKeepsTheDataAndMakesNoAccounts(t *testing.T) {
 
 func TestOnlyDevelopmentGetsDemonstrationData(t *testing.T) {
 	s := start(t, map[string]string{"APP_ENV": "production", "ADMIN_PASSWORD": ""})
-	m := regexp.MustCompile(`login +user "admin", password ([A-Z2-7]{26}) `).FindStringSubmatch(s.out.String())
+	m := regexp.MustCompile(`first start: made user "admin", password ([A-Z2-7]{26})\n`).FindStringSubmatch(s.out.String())
 	require.NotNil(t, m, "a random password is printed once: %s", s.out.String())
 	c := client{t: t, base: s.url}
 	require.Empty(t, c.get("/api/messages", 200)["items"])
+	_, page := c.do("GET", "/", nil, nil)
+	require.NotContains(t, page, strings.TrimPrefix(s.admin, "http://"), "visitors do not learn where operators look")
 	c.login("admin", m[1])
 	require.Len(t, c.get("/api/users", 200)["items"], 1)
 }
@@ -215,4 +220,17 @@ func TestAnAddressInUseIsAClearError(t *testing.T) {
 	vars := map[string]string{"DATA_DIR": t.TempDir(), "ADDR": strings.TrimPrefix(s.url, "http://"), "ADMIN_ADDR": "127.0.0.1:0"}
 	err := run(t.Context(), nil, func(name string) string { return vars[name] }, &bytes.Buffer{})
 	require.ErrorContains(t, err, "server: -addr:")
+	require.NoFileExists(t, filepath.Join(vars["DATA_DIR"], "sluice.db"), "no account was made whose password nobody saw")
+}
+
+func TestAStopDoesNotWaitForASenderThatSendsNothing(t *testing.T) {
+	s := start(t, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: 9\r\n\r\n")
+	require.NoError(t, err)
+	begun := time.Now()
+	require.NoError(t, s.stop())
+	require.Less(t, time.Since(begun), shutdownWait)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // seed makes an empty database useful: an administrator everywhere, and in
 // development something for every endpoint to answer with. Of several servers
 // that start together, the one that makes the first account makes the rest.
-func (s *server) seed(ctx context.Context, library *app.Library) error {
+func (s *server) seed(ctx context.Context, library *app.Library, stdout io.Writer) error {
 	users, err := s.store.ListUsers(ctx, app.UserFilter{}, app.PageRequest{Limit: 1})
 	if err != nil || len(users.Items) > 0 {
 		return err
@@ -33,18 +34,27 @@ func (s *server) seed(ctx context.Context, library *app.Library) error {
 	if err != nil {
 		return err
 	}
-	s.firstUsers = `user "admin"`
-	if s.cfg.adminPassword == "" {
-		s.firstPassword = password
-	}
+	s.announceLogin(stdout, password)
 	if s.cfg.env != development {
 		return nil
 	}
-	s.firstUsers = `users "admin", "grace" and "edsger"`
 	if err := s.seedExamples(ctx, library, admin, hash); err != nil {
 		return fmt.Errorf("server: making demonstration data: %w", err)
 	}
 	return nil
+}
+
+// announceLogin tells a random password as soon as it holds, whatever happens
+// next: nobody could find it out later.
+func (s *server) announceLogin(stdout io.Writer, password string) {
+	who := `user "admin"`
+	if s.cfg.env == development {
+		who = `users "admin", "grace" and "edsger"`
+	}
+	if s.cfg.adminPassword != "" {
+		password = "as in ADMIN_PASSWORD"
+	}
+	_, _ = fmt.Fprintf(stdout, "first start: made %s, password %s\n", who, password)
 }
 
 func (s *server) seedExamples(ctx context.Context, library *app.Library, admin app.User, hash string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -31,20 +32,19 @@ type server struct {
 	api      *httpapi.API
 	registry *prometheus.Registry
 
-	firstUsers, firstPassword string // set when this start made the accounts
-	closers                   []func() error
+	closers []func() error
 }
 
 // newServer opens everything, or closes again what it opened.
-func newServer(ctx context.Context, cfg config, logger *slog.Logger) (*server, error) {
+func newServer(ctx context.Context, cfg config, logger *slog.Logger, stdout io.Writer) (*server, error) {
 	s := &server{cfg: cfg, logger: logger}
-	if err := s.open(ctx); err != nil {
+	if err := s.open(ctx, stdout); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-func (s *server) open(ctx context.Context) (err error) {
+func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 	if s.blobs, err = diskstore.New(diskstore.Options{Dir: filepath.Join(s.cfg.data, "files")}); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.seed(ctx, library); err != nil {
+	if err := s.seed(ctx, library, stdout); err != nil {
 		return err
 	}
 	if err := library.Sweep(ctx); err != nil {

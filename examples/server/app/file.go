@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,7 @@ type FileFilter struct {
 func (f *File) Validate() error {
 	v := invalid{}
 	checkLine(v, "name", f.Name, 255)
+	v.check(!strings.ContainsAny(f.Name, `/\`) && f.Name != "." && f.Name != "..", "name", "must not be a path")
 	v.check(f.ProjectID == nil || *f.ProjectID > 0, "project_id", "must be the id of a project")
 	v.check(f.TicketID == nil || *f.TicketID > 0, "ticket_id", "must be the id of a ticket")
 	v.check(f.ProjectID != nil || f.TicketID != nil, "project_id", "a file belongs to a project or a ticket")

@@ -289,6 +289,7 @@ func TestTicketRules(t *testing.T) {
 }
 
 func TestFileRules(t *testing.T) {
+	const isPath = "must not be a path"
 	const homeless = "a file belongs to a project or a ticket"
 	for _, c := range []struct {
 		name string
@@ -296,6 +297,11 @@ func TestFileRules(t *testing.T) {
 		want faults
 	}{
 		{"a file of a project passes", app.File{Name: "f", ProjectID: new(int64(1))}, nil},
+		{"a name like a/b is refused", app.File{Name: "a/b", ProjectID: new(int64(1))}, faults{"name": isPath}},
+		{"a name like a path of Windows is refused", app.File{Name: `C:\f`, ProjectID: new(int64(1))}, faults{"name": isPath}},
+		{"a name like one dot is refused", app.File{Name: ".", ProjectID: new(int64(1))}, faults{"name": isPath}},
+		{"a name like two dots is refused", app.File{Name: "..", ProjectID: new(int64(1))}, faults{"name": isPath}},
+		{"a name with dots passes", app.File{Name: "..a.b", ProjectID: new(int64(1))}, nil},
 		{"a file of a ticket passes", app.File{Name: "f", TicketID: new(int64(1))}, nil},
 		{"a file of both passes", app.File{Name: "f", ProjectID: new(int64(1)), TicketID: new(int64(1))}, nil},
 		{"a file of neither is refused", app.File{Name: "f"}, faults{"project_id": homeless}},

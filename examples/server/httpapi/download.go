@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"mime"
 	"net/http"
 )
@@ -30,6 +31,43 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": file.Name}))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	http.ServeContent(w, r, "", file.CreatedAt, content)
+	http.ServeContent(&problemWriter{ResponseWriter: w}, r, "", file.CreatedAt, content)
 	return nil
 }
+
+// problemWriter turns the two refusals of [http.ServeContent], a failed
+// precondition and a range outside of the file, into problem documents.
+type problemWriter struct {
+	http.ResponseWriter
+	refused bool
+}
+
+func (p *problemWriter) WriteHeader(status int) {
+	switch status {
+	case http.StatusPreconditionFailed:
+		p.refused = true
+		writeProblem(p.ResponseWriter, newProblem(status, "the file is another one than you think", nil))
+	case http.StatusRequestedRangeNotSatisfiable:
+		p.refused = true
+		writeProblem(p.ResponseWriter, newProblem(status, "the file has no such range", nil))
+	default:
+		p.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (p *problemWriter) Write(b []byte) (int, error) {
+	if p.refused {
+		return len(b), nil
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+// ReadFrom keeps sendfile.
+func (p *problemWriter) ReadFrom(src io.Reader) (int64, error) {
+	if p.refused {
+		return 0, nil
+	}
+	return io.Copy(p.ResponseWriter, src)
+}
+
+func (p *problemWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -212,13 +212,20 @@ func TestDownload(t *testing.T) {
 	}
 	t.Run("a range outside of the file is 416", func(t *testing.T) {
 		a := w.do("GET "+url, "", "Range", "bytes=10-")
-		require.Equal(t, 416, a.status)
+		a.is(t, 416)
+		require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
 		require.Equal(t, "bytes */10", a.header.Get("Content-Range"))
+		require.EqualValues(t, 416, a.json(t)["status"])
+	})
+	t.Run("another file than the one expected is 412", func(t *testing.T) {
+		a := w.do("GET "+url, "", "If-Match", `"other"`).is(t, 412)
+		require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+		require.EqualValues(t, 412, a.json(t)["status"])
 	})
 	t.Run("a name cannot leave its header", func(t *testing.T) {
 		for name, want := range map[string]string{
-			`a"; x=\\y.txt`: `attachment; filename="a\"; x=\\y.txt"`,
-			"größe €.txt":   "attachment; filename*=utf-8''gr%C3%B6%C3%9Fe%20%E2%82%AC.txt",
+			`a"; x=y.txt`: `attachment; filename="a\"; x=y.txt"`,
+			"größe €.txt": "attachment; filename*=utf-8''gr%C3%B6%C3%9Fe%20%E2%82%AC.txt",
 		} {
 			body := `{"project_id":1,"name":"` + strings.ReplaceAll(name, `"`, `\"`) + `"}`
 			w.do("ann PUT /api/files/1", body, "If-Match", "*").is(t, 200)

@@ -35,7 +35,7 @@ type (
 	}
 	userInput struct {
 		Username string   `json:"username"`
-		Role     app.Role `json:"role"`     // default: authenticated
+		Role     app.Role `json:"role"`     // default: the one set; for a new user authenticated
 		Password string   `json:"password"` // default: the one set; a new user needs one
 	}
 )
@@ -154,8 +154,22 @@ func (a *API) users() resource[app.User, userInput, app.UserFilter] {
 		filter: func(q *query) app.UserFilter {
 			return app.UserFilter{Username: q.text("username"), Role: app.Role(q.text("role"))}
 		},
-		build: func(ctx context.Context, _ app.Principal, in userInput, u app.User) (app.User, error) {
-			u.Username, u.Role = in.Username, cmp.Or(in.Role, app.RoleAuthenticated)
+		mayDelete: func(p app.Principal, u app.User) error {
+			if u.ID == p.UserID {
+				return app.Errorf(app.CodeConflict, "only another admin may delete you")
+			}
+			return nil
+		},
+		build: func(ctx context.Context, p app.Principal, in userInput, u app.User) (app.User, error) {
+			// Messages belong to a name, so it must not pass to somebody else.
+			if u.ID != 0 && in.Username != u.Username {
+				return u, invalid("username", "cannot be changed")
+			}
+			// Whoever changes roles is an admin, so there is always one left.
+			if role := cmp.Or(in.Role, u.Role); u.ID == p.UserID && role != u.Role {
+				return u, app.Errorf(app.CodeConflict, "only another admin may change your role")
+			}
+			u.Username, u.Role = in.Username, cmp.Or(in.Role, u.Role, app.RoleAuthenticated)
 			u.PasswordHash = "" // which keeps the old one
 			if in.Password == "" && u.ID != 0 {
 				return u, nil

@@ -56,7 +56,7 @@ func TestEveryResource(t *testing.T) {
 		{"/api/projects", `{"name":"one"}`, `{"name":"two","status":"paused"}`},
 		{"/api/tickets", `{"project_id":1,"title":"one","due_date":"2030-01-02T03:04:05+02:00"}`,
 			`{"project_id":1,"title":"two","status":"done","priority":"urgent","assigned_to":2}`},
-		{"/api/users", `{"username":"carl","password":"correct horse"}`, `{"username":"carla","role":"admin"}`},
+		{"/api/users", `{"username":"carl","password":"correct horse"}`, `{"username":"carl","role":"admin"}`},
 	} {
 		t.Run(c.path+" can be made, read, replaced, listed and deleted", func(t *testing.T) {
 			w := newWorld(t)
@@ -114,6 +114,12 @@ func TestDefaultsAndRules(t *testing.T) {
 		require.Nil(t, ticket["due_date"])
 		w.do("ann DELETE /api/projects/1", "").is(t, 409)
 	})
+	t.Run("a user name cannot pass to somebody else, and a role stays unless it is changed", func(t *testing.T) {
+		w.do("root PUT /api/users/2", `{"username":"anna"}`, "If-Match", "*").is(t, 422)
+		w.do("root PUT /api/users/2", `{"username":"ann","role":"public"}`, "If-Match", "*").is(t, 200)
+		kept := w.do("root PUT /api/users/2", `{"username":"ann"}`, "If-Match", "*").is(t, 200)
+		require.Equal(t, "public", kept.json(t)["role"])
+	})
 	t.Run("no password hash is ever sent", func(t *testing.T) {
 		made := w.do("root POST /api/users", `{"username":"dora","password":"long enough"}`).is(t, 201)
 		require.NotContains(t, made.body+w.do("root GET /api/users", "").body, "$2a$")
@@ -142,6 +148,8 @@ func TestRights(t *testing.T) {
 		{"nor learns whether one exists", "ann GET /api/users/99", "", 403},
 		{"an admin lists users", "root GET /api/users", "", 200},
 		{"a user does not change itself", "ann PUT /api/users/2", `{"username":"ann","role":"admin"}`, 403},
+		{"an admin stays one as far as it is up to itself", "root PUT /api/users/1", `{"username":"root","role":"public"}`, 409},
+		{"and stays at all", "root DELETE /api/users/1", "", 409},
 		{"a user makes no user", "ann POST /api/users", `{"username":"eve","password":"long enough"}`, 403},
 		{"posting needs a login", "POST /api/messages", message, 401},
 		{"so does a project", "POST /api/projects", project, 401},

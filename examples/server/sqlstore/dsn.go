@@ -43,8 +43,8 @@ func checkURL(u string) error {
 	return nil
 }
 
-// sqliteDSN makes the folder of the file, readable by this user alone since the
-// file holds password hashes, and sets up every connection:
+// sqliteDSN makes the file and its folder, for this user alone since the file
+// holds password hashes (SQLite gives its other files the same mode), and sets up every connection:
 //
 //   - WAL lets reads go on while one connection writes;
 //   - a write waits for the other writer instead of failing at once;
@@ -60,6 +60,13 @@ func sqliteDSN(file string) (string, error) {
 		return "", fmt.Errorf("sqlstore: File: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("sqlstore: File: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("sqlstore: File: %w", err)
+	}
+	if err := f.Close(); err != nil {
 		return "", fmt.Errorf("sqlstore: File: %w", err)
 	}
 	path = filepath.ToSlash(path)

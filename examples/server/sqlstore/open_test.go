@@ -170,11 +170,19 @@ func TestTheFileMayBeCalledAnything(t *testing.T) {
 		open(t, sqlstore.Options{File: "app.db"})
 		require.FileExists(t, "app.db")
 	})
-	t.Run("a new folder is closed to others", func(t *testing.T) {
-		info, err := os.Stat(filepath.Join(dir, "new"))
+	t.Run("what is new is closed to others", func(t *testing.T) {
+		open := filepath.Join(dir, "open")
+		require.NoError(t, os.Mkdir(open, 0o755))
+		s, err := sqlstore.Open(t.Context(), sqlstore.Options{File: filepath.Join(open, "app.db")})
 		require.NoError(t, err)
-		if runtime.GOOS != "windows" {
-			require.Zero(t, info.Mode().Perm()&0o077)
+		defer s.Close()
+		newUser(t, s, "bob")
+		for _, path := range []string{filepath.Join(dir, "new"), filepath.Join(open, "app.db"), filepath.Join(open, "app.db-wal")} {
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			if runtime.GOOS != "windows" {
+				require.Zero(t, info.Mode().Perm()&0o077, path)
+			}
 		}
 	})
 }
