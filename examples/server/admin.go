@@ -22,6 +22,7 @@ func (s *server) adminRoutes() http.Handler {
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry}))
 	mux.HandleFunc("GET /health/detailed", s.detailedHealth)
+	mux.Handle("GET /debug", http.RedirectHandler("/debug/pprof/", http.StatusFound))
 	mux.Handle("GET /debug/vars", expvar.Handler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

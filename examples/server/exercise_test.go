@@ -135,7 +135,7 @@ func exercise(t *testing.T, public, admin, password string) {
 	require.Contains(t, metrics, "go_goroutines")
 	require.Contains(t, metrics, `go_sql_open_connections{db_name="main"}`)
 	require.Contains(t, ops.get("/health/detailed", 200)["components"], "database")
-	for _, path := range []string{"/", "/debug/vars", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
+	for _, path := range []string{"/", "/debug", "/debug/vars", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
 		res, _ := ops.do("GET", path, nil, nil)
 		require.Equal(t, 200, res.StatusCode, path)
 	}
