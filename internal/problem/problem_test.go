@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -88,7 +87,7 @@ func (panicking) MarshalJSON() ([]byte, error) { panic("boom") }
 
 func TestAnAnswerThatHasBegunIsLeftAlone(t *testing.T) {
 	inner := httptest.NewRecorder()
-	w, _, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), time.Now())
+	w, _, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), respw.Now())
 	_, _ = io.WriteString(w, "partial")
 	problem.Write(w, httptest.NewRequest("GET", "/", nil), problem.Problem{Status: 500})
 	require.Equal(t, "partial", inner.Body.String())

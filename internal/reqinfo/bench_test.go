@@ -48,6 +48,31 @@ func TestOneStackPaysOneAllocation(t *testing.T) {
 	}
 }
 
+// watching is h inside a layer that only watches.
+func watching(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		room := new(reqinfo.Space)
+		e := room.Watch(w, r)
+		defer e.Leave()
+		e.Next(h)
+	})
+}
+
+func TestAWatcherPaysOneAllocationAndAStackInsideItOneMore(t *testing.T) {
+	bare := allocs(t, hello)
+	require.LessOrEqual(t, allocs(t, watching(hello))-bare, 1.0)
+	require.LessOrEqual(t, allocs(t, watching(layers(7, hello)))-bare, 2.0)
+}
+
+func BenchmarkWatching(b *testing.B) {
+	h := watching(hello)
+	w, r := &nullWriter{h: http.Header{}}, httptest.NewRequest("GET", "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(w, r)
+	}
+}
+
 func BenchmarkLayers(b *testing.B) {
 	for _, bm := range []struct {
 		name string

@@ -18,7 +18,9 @@
 //     whose temporary files only the server removes. This holds for copies made
 //     by foreign middlewares between two layers, and files of a handler that
 //     panicked or outlived its request are removed.
-//   - Every method but Route may be called from any goroutine, also after the
+//   - The route is the full template: what [http.StripPrefix] took off between two
+//     layers is put back, by the segments of the pattern that matched it.
+//   - Every method but Route and RouteInside may be called from any goroutine, also after the
 //     request.
 //
 // Not guaranteed: a middleware that replaces the context of a request by one
@@ -28,5 +30,8 @@
 // they must not get lost: [httputil.ReverseProxy] clears the map at every
 // interim response.
 //
-// Cost: one allocation for the outermost layer, none for the others.
+// Cost: one allocation for the outermost layer, none for the others. A layer
+// that needs no context, and is the outermost, uses [Space.Watch]: it copies no
+// request and costs half; then the first layer inside it that does need a
+// context pays for the copy.
 package reqinfo

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"mime/multipart"
 	"net/http"
-	"time"
 
 	"github.com/sluice-go/sluice/internal/respw"
 )
@@ -17,6 +16,7 @@ type Entry struct {
 	Rec  *respw.Recorder // of W
 
 	outer    *http.Request // the request as it arrived, when this layer copied it
+	watching bool          // this layer made a carrier without a copy
 	ownsRec  bool
 	returned bool
 }
@@ -24,45 +24,115 @@ type Entry struct {
 // Enter finds the carrier and the recorder of a request, or creates what is
 // missing.
 func Enter(w http.ResponseWriter, r *http.Request) Entry {
-	e := Entry{R: r, Info: From(r.Context())}
-	// A handler may serve another request with the context of its own. Copies of
-	// a request keep their RequestURI; one made by a client has none.
-	if e.Info != nil && r.RequestURI != e.Info.req.RequestURI {
-		e.Info = nil
-	}
-	if e.Info == nil {
+	i := find(w, r)
+	switch {
+	case i == nil:
 		return create(w, r)
+	case i.inner == nil:
+		return i.complete(w, r)
 	}
-	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, e.Info.start)
-	if r != &e.Info.req {
-		e.Info.expectCopy()
+	e := Entry{R: r, Info: i}
+	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, i.rec.Start())
+	if r != &i.inner.req {
+		i.expectCopy(r)
 	}
 	return e
+}
+
+// Outermost reports whether no layer has seen the request yet.
+func Outermost(w http.ResponseWriter, r *http.Request) bool { return find(w, r) == nil }
+
+// find looks for the carrier in the context, and for one that is no context yet
+// along the writers.
+func find(w http.ResponseWriter, r *http.Request) *Info {
+	i := From(r.Context())
+	if i == nil {
+		i = watched(w)
+	}
+	// A handler may serve another request with the context or the writer of its
+	// own. Copies of a request keep their RequestURI; one made by a client has none.
+	if i == nil || r.RequestURI != i.seen.RequestURI {
+		return nil
+	}
+	return i
+}
+
+func watched(w http.ResponseWriter) *Info {
+	for w != nil {
+		if rec := respw.From(w); rec != nil {
+			if i, ok := rec.Carrier().(*Info); ok && i.inner == nil {
+				return i
+			}
+			return nil
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = u.Unwrap()
+	}
+	return nil
 }
 
 // create makes the carrier, and with it the request copy and the recorder, as
 // one object.
 func create(w http.ResponseWriter, r *http.Request) Entry {
-	i := &Info{Context: r.Context(), start: time.Now()}
-	i.copyRequest(r)
-	e := Entry{W: w, R: &i.req, Info: i, Rec: respw.From(w), outer: r}
+	whole := new(struct {
+		Info
+		inner
+	})
+	e := whole.Info.begin(w, r)
+	whole.Info.copyRequest(r, &whole.inner)
+	e.R, e.outer = &whole.inner.req, r
+	return e
+}
+
+// complete makes a carrier a context, for the layer that is the first to need it.
+func (i *Info) complete(w http.ResponseWriter, r *http.Request) Entry {
+	i.copyRequest(r, new(inner))
+	e := Entry{R: &i.inner.req, Info: i, outer: r}
+	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, i.rec.Start())
+	return e
+}
+
+// begin takes w into the carrier.
+func (i *Info) begin(w http.ResponseWriter, r *http.Request) Entry {
+	e := Entry{W: w, R: r, Info: i, Rec: respw.From(w)}
 	if e.Rec == nil {
-		e.W, e.Rec = i.space.Wrap(w, r, i.start)
+		e.W, e.Rec = i.space.Wrap(w, r, respw.Now())
 		e.ownsRec = true
 	}
-	i.rec = e.Rec
+	i.rec, i.seen = e.Rec, r
 	return e
 }
 
 // copyRequest makes the one copy. WithContext is inlined, so the copy lands in
 // place.
-func (i *Info) copyRequest(r *http.Request) {
+func (i *Info) copyRequest(r *http.Request, in *inner) {
 	if r.Trailer == nil && r.ContentLength < 0 {
 		// The server adds undeclared trailers of a chunked body to its own
 		// request; they reach the copy only through a map that both share.
 		r.Trailer = make(http.Header)
 	}
-	i.req = *r.WithContext(i)
+	i.Context = r.Context()
+	in.req = *r.WithContext(i)
+	i.rec.HookSpace(in.hooks[:])
+	i.inner = in
+}
+
+// Space is room for a carrier inside something that is allocated anyway. It is
+// used once.
+type Space struct{ info Info }
+
+// Watch is Enter for a layer that is the outermost and needs no context: it
+// hands the request on as it is. The first layer further in that needs a
+// context makes the copy, and is found to share the carrier because it shares
+// the writer.
+func (s *Space) Watch(w http.ResponseWriter, r *http.Request) Entry {
+	e := s.info.begin(w, r)
+	e.Rec.Carry(&s.info)
+	e.watching = true
+	return e
 }
 
 // Next calls the handler inside the layer. A layer that recovers a panic of the
@@ -77,11 +147,16 @@ func (e *Entry) Next(next http.Handler) {
 // last thing a layer does, on a panic too.
 func (e *Entry) Leave() {
 	i := e.Info
-	if e.R != &i.req {
-		i.adopt(e.R)
-	}
-	if e.outer != nil {
+	switch {
+	case e.watching:
+		i.rename(e.R)
+	case e.outer != nil:
+		if e.R != &i.inner.req {
+			i.adopt(e.R)
+		}
 		i.leave(e.outer, e.returned)
+	case e.R != &i.inner.req:
+		i.adopt(e.R)
 	}
 	if e.ownsRec {
 		e.Rec.End(e.returned)
@@ -91,10 +166,11 @@ func (e *Entry) Leave() {
 // expectCopy says that a foreign middleware handed on a copy of the request, to
 // this layer and to what is inside of it. Of several copies, one in the other
 // or one after the other, the last to arrive is the one that served.
-func (i *Info) expectCopy() {
+func (i *Info) expectCopy(r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.adopted = false
+	i.inner.trail = trail{}
+	i.inner.copies = append(i.inner.copies, r)
 }
 
 // adopt takes over what was left on a copy: without it the outer layers would
@@ -102,32 +178,46 @@ func (i *Info) expectCopy() {
 func (i *Info) adopt(r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if !i.adopted {
-		i.adopted, i.pattern = true, r.Pattern
+	in := i.inner
+	in.trail.outward(r)
+	if n := len(in.copies); n > 0 && in.copies[n-1] == r {
+		in.copies = in.copies[:n-1]
 	}
 	switch form := r.MultipartForm; {
-	case form == nil || form == i.form:
-	case i.left:
+	case form == nil || form == in.form:
+	case in.left:
 		// The server is past its clean-up, as after http.TimeoutHandler.
 		_ = form.RemoveAll()
 	default:
-		removeForm(i.form, form)
-		i.form = form
+		removeForm(in.form, form)
+		in.form = form
 	}
 }
 
-// leave hands the request back to who is outside of all layers.
+// leave hands the request back to who is outside of all copies.
 func (i *Info) leave(outer *http.Request, returned bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.left = true
+	in := i.inner
+	in.left = true
 	outer.Pattern = i.matched()
-	outer.MultipartForm = cmp.Or(i.req.MultipartForm, i.form)
-	removeForm(i.form, outer.MultipartForm)
+	outer.MultipartForm = cmp.Or(in.req.MultipartForm, in.form)
+	removeForm(in.form, outer.MultipartForm)
 	if !returned {
 		// net/http does not clean up after a panic that reaches it.
 		removeForm(outer.MultipartForm, nil)
 	}
+}
+
+// rename gives the request that arrived the pattern that a copy may have hidden.
+func (i *Info) rename(seen *http.Request) {
+	if i.inner == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	seen.Pattern = i.matched()
+	i.inner.trail = trail{whole: true, pattern: seen.Pattern}
 }
 
 // removeForm removes the temporary files of a form that another one displaced.

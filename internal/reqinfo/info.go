@@ -14,32 +14,41 @@ import (
 )
 
 // Info is the carrier of one request. It is the context of that request, so
-// that finding it costs one type assertion.
+// that finding it costs one type assertion; one that [Space.Watch] made becomes
+// that only when a layer further in asks for it.
 type Info struct {
 	context.Context // of the request that arrived
 
-	start time.Time
 	rec   *respw.Recorder
-	space respw.Space  // for rec, where the outermost layer creates it
-	req   http.Request // the one copy; its context is this Info
+	space respw.Space   // for rec, where the outermost layer creates it
+	seen  *http.Request // as it arrived at the outermost layer
+
+	mu    sync.Mutex
+	route string // by SetRoute
+	inner *inner // nil while there is no copy of the request
+}
+
+// inner is what a carrier needs once it is a context.
+type inner struct {
+	req   http.Request // the one copy; its context is the Info
+	hooks [4]respw.HeaderHook
 
 	queries   atomic.Int64
 	queryTime atomic.Int64
 
-	mu        sync.Mutex
+	// Guarded by Info.mu.
 	facts     facts
-	adopted   bool            // the next two were found on a copy further in
-	pattern   string          // of the innermost copy
+	copies    []*http.Request // that layers are visiting, the innermost last
+	trail     trail           // from the copies that layers have left
 	form      *multipart.Form // of any copy
-	left      bool            // the outermost layer is done
+	left      bool            // the layer that made the copy is done
 	nonceRead bool
 }
 
-// facts is what layers tell each other, guarded by Info.mu: a handler behind
-// [http.TimeoutHandler] may still write while outer layers read.
+// facts is what layers tell each other: a handler behind [http.TimeoutHandler]
+// may still write while outer layers read.
 type facts struct {
 	clientIP netip.Addr
-	route    string
 	nonce    string
 	cache    string
 	limit    Limit
@@ -70,7 +79,8 @@ func (i *Info) Value(key any) any {
 }
 
 // From returns the carrier of ctx, or nil. All methods accept nil: what is set
-// on it is lost, what is read is zero.
+// on it is lost, what is read is zero. So do facts other than the route on a
+// carrier that is no context yet, as nobody who knows any has seen it.
 func From(ctx context.Context) *Info {
 	if i, ok := ctx.(*Info); ok {
 		return i
@@ -84,7 +94,7 @@ func (i *Info) Start() time.Time {
 	if i == nil {
 		return time.Time{}
 	}
-	return i.start
+	return i.rec.Start().Time()
 }
 
 // Recorder is the recorder of the outermost layer: what the client sees.
@@ -114,20 +124,29 @@ func (i *Info) Route() string {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return cmp.Or(i.facts.route, i.matched())
+	return cmp.Or(i.route, i.matched())
 }
 
-// matched is the pattern of the innermost request that a layer has seen the end
-// of, for outer muxes know less. Callers hold mu.
-func (i *Info) matched() string {
-	if i.adopted {
-		return i.pattern
+// RouteInside is Route for what runs in the goroutine of the handler, such as
+// [respw.Watcher]: it sees copies of the request whose layers are not done.
+func (i *Info) RouteInside() string {
+	if i == nil {
+		return ""
 	}
-	return i.req.Pattern
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return cmp.Or(i.route, i.matching())
 }
 
 // SetRoute names the route, for routers that are no ServeMux.
-func (i *Info) SetRoute(name string) { i.write(func(f *facts) { f.route = name }) }
+func (i *Info) SetRoute(name string) {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.route = name
+}
 
 // Cache is what the response cache did, as an RFC 9211 member ("hit",
 // "fwd=miss"); empty without a cache.
@@ -159,59 +178,60 @@ func (i *Info) UseNonce(generate func() string) string { return i.nonce(generate
 func (i *Info) CommitNonce(generate func() string) string { return i.nonce(generate, false) }
 
 func (i *Info) nonce(generate func() string, read bool) string {
-	if i == nil {
+	if i == nil || i.inner == nil {
 		return ""
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.nonceRead = i.nonceRead || read
-	if i.facts.nonce == "" {
-		i.facts.nonce = generate()
+	in := i.inner
+	in.nonceRead = in.nonceRead || read
+	if in.facts.nonce == "" {
+		in.facts.nonce = generate()
 	}
-	return i.facts.nonce
+	return in.facts.nonce
 }
 
 // NonceRead reports whether the body may carry the nonce.
 func (i *Info) NonceRead() bool {
-	if i == nil {
+	if i == nil || i.inner == nil {
 		return false
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.nonceRead
+	return i.inner.nonceRead
 }
 
 // AddQuery counts a database query and its duration.
 func (i *Info) AddQuery(d time.Duration) {
-	if i == nil {
+	if i == nil || i.inner == nil {
 		return
 	}
-	i.queries.Add(1)
-	i.queryTime.Add(int64(d))
+	i.inner.queries.Add(1)
+	i.inner.queryTime.Add(int64(d))
 }
 
 // Queries returns the number of database queries so far and their total time.
 func (i *Info) Queries() (n int64, total time.Duration) {
-	if i == nil {
+	if i == nil || i.inner == nil {
 		return 0, 0
 	}
-	return i.queries.Load(), time.Duration(i.queryTime.Load())
+	return i.inner.queries.Load(), time.Duration(i.inner.queryTime.Load())
 }
 
 func (i *Info) read() facts {
-	if i == nil {
+	if i == nil || i.inner == nil {
 		return facts{}
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.facts
+	return i.inner.facts
 }
 
 func (i *Info) write(set func(*facts)) {
-	if i == nil {
+	if i == nil || i.inner == nil {
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	set(&i.facts)
+	set(&i.inner.facts)
 }

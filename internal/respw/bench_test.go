@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,9 +23,9 @@ func (w *silent) FlushError() error                 { return nil }
 var body = []byte("hello")
 
 func record(w http.ResponseWriter, r *http.Request, layers int) {
-	w, rec, _ := respw.Wrap(w, r, time.Time{})
+	w, rec, _ := respw.Wrap(w, r, 0)
 	for range layers - 1 {
-		w, _, _ = respw.Wrap(w, r, time.Time{})
+		w, _, _ = respw.Wrap(w, r, 0)
 	}
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(body)

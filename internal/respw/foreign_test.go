@@ -57,14 +57,14 @@ func TestAForeignWrapperWithUnwrapAloneHidesNothing(t *testing.T) {
 	t.Run("whatever the foreign wrapper itself has", func(t *testing.T) {
 		for _, bits := range []int{1, 2, 4, 1 | 4, 2 | 4} { // Flush, FlushError, Hijack
 			for _, below := range []int{1, 2} { // what flushes, further down
-				w, rec, _ := respw.Wrap(over{fakes[bits], fakes[below|4]}.shaped(bits), httptest.NewRequest("GET", "/", nil), time.Now())
+				w, rec, _ := respw.Wrap(over{fakes[bits], fakes[below|4]}.shaped(bits), httptest.NewRequest("GET", "/", nil), respw.Now())
 				_ = http.NewResponseController(w).Flush()
 				require.True(t, rec.Flushed(), "%b over %b", bits, below)
 			}
 		}
 	})
 	t.Run("a detour that was kept is closed too", func(t *testing.T) {
-		w, rec, _ := respw.Wrap(unwrapOnly{fakes[7]}, httptest.NewRequest("GET", "/", nil), time.Now())
+		w, rec, _ := respw.Wrap(unwrapOnly{fakes[7]}, httptest.NewRequest("GET", "/", nil), respw.Now())
 		detour := w.(interface{ Unwrap() http.ResponseWriter }).Unwrap()
 		noted(fakes[7])
 		rec.End(true)

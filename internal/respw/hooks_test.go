@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -24,6 +25,8 @@ func (h hook) BeforeHeader(status int, header http.Header) {
 	*h.log = append(*h.log, h.name+" "+http.StatusText(status)+" "+header.Get("Set-By"))
 	header.Set("Set-By", h.name)
 }
+
+func (h hook) Flushed() { *h.log = append(*h.log, h.name+" flushed") }
 
 func (h hook) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
 	*h.log = append(*h.log, h.name)
@@ -72,6 +75,58 @@ func TestHeaderHooksRunOnceInnermostFirstAtTheLastMoment(t *testing.T) {
 			require.Equal(t, "1", res.Header.Get("Set-By"), "the outermost layer has the last word")
 		})
 	}
+}
+
+func TestWatchersHearOfTheFirstFlushBeforeItHappens(t *testing.T) {
+	flushes := []struct {
+		name  string
+		flush func(w http.ResponseWriter) error
+	}{
+		{"Flush", func(w http.ResponseWriter) error { w.(http.Flusher).Flush(); return nil }},
+		{"FlushError", func(w http.ResponseWriter) error { return w.(interface{ FlushError() error }).FlushError() }},
+		{"a ResponseController", func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() }},
+	}
+	for _, tt := range flushes {
+		t.Run(tt.name, func(t *testing.T) {
+			var log []string
+			testutil.BothProtocols(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				serve(w, r, func(w http.ResponseWriter, _ *http.Request) {
+					log = nil
+					rec := respw.From(w)
+					rec.Watch(hook{"outer", &log})
+					rec.Watch(hook{"inner", &log})
+					io.WriteString(w, "x")
+					require.Empty(t, log)
+					for range 3 {
+						require.NoError(t, tt.flush(w))
+					}
+					rec.Watch(hook{"late", &log})
+					require.NoError(t, tt.flush(w))
+				})
+			}), func(t *testing.T, srv testutil.Server) {
+				res, err := srv.Client().Get(srv.URL)
+				require.NoError(t, err)
+				res.Body.Close()
+				require.Equal(t, []string{"outer flushed", "inner flushed"}, log)
+			})
+		})
+	}
+}
+
+func TestHooksMayBeManyAndHaveRoomGiven(t *testing.T) {
+	var log []string
+	w := httptest.NewRecorder()
+	var room [2]respw.HeaderHook
+	serve(w, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) {
+		rec := respw.From(w)
+		rec.OnHeader(hook{"1", &log})
+		rec.HookSpace(room[:])
+		rec.OnHeader(hook{"2", &log})
+		rec.OnHeader(hook{"3", &log})
+		w.WriteHeader(204)
+	})
+	require.Len(t, log, 3)
+	require.Equal(t, "1", w.Header().Get("Set-By"))
 }
 
 func statuses(log []string) (out []string) {

@@ -45,7 +45,7 @@ func TestNothingOfALateWriterReachesTheServer(t *testing.T) {
 	for _, returned := range []bool{true, false} {
 		inner := fakes[511]
 		noted(inner)
-		w, rec, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), time.Now())
+		w, rec, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), respw.Now())
 		unwrapped := w.(interface{ Unwrap() http.ResponseWriter })
 		rec.End(returned)
 		w.WriteHeader(500)
@@ -76,7 +76,7 @@ func TestNothingOfALateWriterReachesTheServer(t *testing.T) {
 func TestASourceThatEndsTheResponseWritesNothing(t *testing.T) {
 	inner := fakes[511]
 	noted(inner)
-	w, rec, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), time.Now())
+	w, rec, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), respw.Now())
 	_, err := w.(io.ReaderFrom).ReadFrom(readerFunc(func(p []byte) (int, error) {
 		rec.End(true)
 		return copy(p, "late"), nil

@@ -18,9 +18,12 @@ type HeaderHook interface {
 	BeforeHeader(status int, h http.Header)
 }
 
-// A HijackHook may replace the connection a handler takes over, to watch it.
-// Hooks run outermost layer first.
-type HijackHook interface {
+// A Watcher is told when a response turns out to live longer than the time it
+// takes to compute: right before its first flush, and when the handler takes
+// over the connection, which the watcher may replace. Watchers are asked
+// outermost layer first, in the goroutine of the handler, and must not write.
+type Watcher interface {
+	Flushed()
 	Hijacked(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter)
 }
 
@@ -30,6 +33,7 @@ const (
 	flagHijacked uint32 = 1 << 10
 	flagFlushed  uint32 = 1 << 11
 	flagEnded    uint32 = 1 << 12
+	flagHooked   uint32 = 1 << 13 // there are header hooks
 )
 
 // serverBuffer is how much of a body net/http keeps back before it sends
@@ -46,14 +50,33 @@ type Recorder struct {
 	head      bool
 	http1     bool
 	bytes     atomic.Int64
-	start     time.Time
+	start     Instant
 	firstByte atomic.Int64 // nanoseconds since start, 0 until known
+	carrier   any
 
-	fixing      sync.Mutex // held while hooks run, so that End waits for them
-	mu          sync.Mutex // guards the hooks
-	headerHooks []HeaderHook
-	hijackHooks []HijackHook
-	headerSpace [4]HeaderHook // the usual stack needs no second allocation
+	fixing       sync.Mutex // held while hooks run, so that End waits for them
+	mu           sync.Mutex // guards the hooks
+	headerHooks  []HeaderHook
+	watchers     []Watcher
+	watcherSpace [1]Watcher // the usual stack has one
+}
+
+// Start is the instant from which first-byte times count.
+func (r *Recorder) Start() Instant { return r.start }
+
+// Carry attaches what belongs to the request, for inner layers that are handed
+// the same writer. It is called before the writer is handed on.
+func (r *Recorder) Carry(v any) { r.carrier = v }
+
+// Carrier is what was attached, or nil.
+func (r *Recorder) Carrier() any { return r.carrier }
+
+// HookSpace gives room for header hooks that is part of something allocated
+// anyway.
+func (r *Recorder) HookSpace(space []HeaderHook) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.headerHooks = append(space[:0], r.headerHooks...)
 }
 
 // Status is the final status, or 0 while it is open. After a handler returned
@@ -72,7 +95,7 @@ func (r *Recorder) Flushed() bool { return r.state.Load()&flagFlushed != 0 }
 
 // Bytes is the length of the body as it left this layer: after the compression
 // of layers inside, before that of layers outside. Bytes on a hijacked
-// connection are not counted here; see [HijackHook].
+// connection are not counted here; see [Watcher].
 func (r *Recorder) Bytes() int64 { return r.bytes.Load() }
 
 // FirstByte is how long after the start the first byte could leave for the client: at the first
@@ -97,22 +120,28 @@ func (r *Recorder) Header() http.Header {
 func (r *Recorder) OnHeader(h HeaderHook) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state.Load()&(statusMask|flagEnded) != 0 {
+	// Whoever fixes the header from here on sees the flag, and waits for mu.
+	if !r.update(statusMask|flagEnded, flagHooked) {
 		return false
-	}
-	if r.headerHooks == nil {
-		r.headerHooks = r.headerSpace[:0]
 	}
 	r.headerHooks = append(r.headerHooks, h)
 	return true
 }
 
-// OnHijack registers a hook for a connection that the handler may take over. It
-// comes too late, and is ignored, when the handler has done so.
-func (r *Recorder) OnHijack(h HijackHook) {
+// Watch registers a watcher. It comes too late for what has happened already.
+func (r *Recorder) Watch(w Watcher) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hijackHooks = append(r.hijackHooks, h)
+	if r.watchers == nil {
+		r.watchers = r.watcherSpace[:0]
+	}
+	r.watchers = append(r.watchers, w)
+}
+
+func (r *Recorder) watching() []Watcher {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.watchers
 }
 
 // End closes the writer for good. The layer that created the recorder calls it
@@ -120,11 +149,17 @@ func (r *Recorder) OnHijack(h HijackHook) {
 // case a header still open is the 200 that net/http is about to send. After a
 // panic the header stays open for whoever recovers further out.
 func (r *Recorder) End(returned bool) {
-	r.fixing.Lock()
-	defer r.fixing.Unlock()
 	// Closed first: a late write must not overtake the hooks.
 	s := r.state.Or(flagEnded)
-	if returned && s&statusMask == 0 {
+	if s&flagHooked == 0 {
+		if returned && s&statusMask == 0 {
+			r.state.Or(http.StatusOK)
+		}
+		return
+	}
+	r.fixing.Lock()
+	defer r.fixing.Unlock()
+	if returned && r.Status() == 0 {
 		r.state.Or(http.StatusOK)
 		r.runHooks(http.StatusOK)
 	}
@@ -132,22 +167,29 @@ func (r *Recorder) End(returned bool) {
 
 func (r *Recorder) ended() bool { return r.state.Load()&flagEnded != 0 }
 
-// fix sets the status and reports whether it was still open.
-func (r *Recorder) fix(status int) bool {
+// update sets bits of the state in one step, unless one of others is set.
+func (r *Recorder) update(others, bits uint32) bool {
 	for {
 		s := r.state.Load()
-		if s&(statusMask|flagEnded) != 0 {
+		if s&others != 0 {
 			return false
 		}
-		if r.state.CompareAndSwap(s, s|uint32(status)) {
+		if r.state.CompareAndSwap(s, s|bits) {
 			return true
 		}
 	}
 }
 
+// fix sets the status and reports whether it was still open.
+func (r *Recorder) fix(status int) bool { return r.update(statusMask|flagEnded, uint32(status)) }
+
 // commit fixes the header: the status, unless it is fixed, and what the hooks
 // have to say.
 func (r *Recorder) commit(status int) {
+	// Mostly nobody has anything to say, and then nobody needs to wait.
+	if r.update(statusMask|flagEnded|flagHooked, uint32(status)) {
+		return
+	}
 	r.fixing.Lock()
 	defer r.fixing.Unlock()
 	if r.fix(status) {
@@ -185,6 +227,6 @@ func (r *Recorder) bodyAllowed() bool {
 	return !r.head && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-func (r *Recorder) sinceStart() int64 { return max(1, int64(time.Since(r.start))) }
+func (r *Recorder) sinceStart() int64 { return max(1, int64(r.start.Elapsed())) }
 
 func (r *Recorder) stampFirstByte(at int64) { r.firstByte.CompareAndSwap(0, at) }

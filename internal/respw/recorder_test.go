@@ -22,7 +22,7 @@ import (
 
 // serve runs h behind a recorder as the outermost layer would.
 func serve(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) *respw.Recorder {
-	rw, rec, created := respw.Wrap(w, r, time.Now())
+	rw, rec, created := respw.Wrap(w, r, respw.Now())
 	returned := false
 	defer func() {
 		if created {
@@ -118,7 +118,7 @@ func TestAnInvalidStatusPanicsAsWithoutTheRecorder(t *testing.T) {
 		var rec *respw.Recorder
 		require.Panics(t, func() {
 			var w http.ResponseWriter
-			w, rec, _ = respw.Wrap(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), time.Now())
+			w, rec, _ = respw.Wrap(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), respw.Now())
 			w.WriteHeader(status)
 		})
 		require.False(t, rec.Committed())
@@ -143,9 +143,9 @@ func TestHijackIsA101AndTheConnectionPassesTheHooksOutermostFirst(t *testing.T) 
 	recs := make(chan *respw.Recorder, 1)
 	srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recs <- serve(w, r, func(w http.ResponseWriter, r *http.Request) {
-			respw.From(w).OnHijack(hook{"outer", &log})
-			respw.From(w).OnHijack(hook{"inner", &log})
-			respw.From(w).OnHijack(replacer{})
+			respw.From(w).Watch(hook{"outer", &log})
+			respw.From(w).Watch(hook{"inner", &log})
+			respw.From(w).Watch(replacer{})
 			respw.From(w).OnHeader(hook{"header", &log})
 			conn, rw, err := http.NewResponseController(w).Hijack()
 			require.NoError(t, err)
@@ -176,6 +176,8 @@ func TestHijackIsA101AndTheConnectionPassesTheHooksOutermostFirst(t *testing.T) 
 type replaced struct{ net.Conn }
 
 type replacer struct{}
+
+func (replacer) Flushed() {}
 
 func (replacer) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
 	return replaced{c}, rw
@@ -320,7 +322,7 @@ func TestReadFromBearsOddReadersAndWriters(t *testing.T) {
 	inner := fakes[1<<3]
 	wrap := func() io.ReaderFrom {
 		noted(inner)
-		w, _, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), time.Now())
+		w, _, _ := respw.Wrap(inner, httptest.NewRequest("GET", "/", nil), respw.Now())
 		return w.(io.ReaderFrom)
 	}
 	t.Run("a reader that returns nothing for long", func(t *testing.T) {
@@ -348,7 +350,7 @@ func TestReadFromBearsOddReadersAndWriters(t *testing.T) {
 		require.Equal(t, "Write", noted(inner))
 	})
 	t.Run("a writer that fails at the first piece", func(t *testing.T) {
-		w, _, _ := respw.Wrap(refusing{inner.(refusable)}, httptest.NewRequest("GET", "/", nil), time.Now())
+		w, _, _ := respw.Wrap(refusing{inner.(refusable)}, httptest.NewRequest("GET", "/", nil), respw.Now())
 		source := strings.NewReader(strings.Repeat("x", 1000))
 		_, err := w.(io.ReaderFrom).ReadFrom(source)
 		require.ErrorIs(t, err, errFake)

@@ -66,7 +66,7 @@ func TestEveryCombinationOfInterfacesIsKeptAsHTTPSnoopKeepsIt(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	for _, inner := range fakes {
 		noted(inner)
-		ours, _, _ := respw.Wrap(inner, r, time.Time{})
+		ours, _, _ := respw.Wrap(inner, r, 0)
 		oracle := httpsnoop.Wrap(inner, httpsnoop.Hooks{})
 		for name, has := range optional {
 			require.Equal(t, has(oracle), has(ours), "%T: %s", inner, name)
@@ -85,7 +85,7 @@ func TestEveryMethodReachesTheWriterUnderneath(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	for i, inner := range fakes[:128] {
 		noted(inner)
-		w, rec, created := respw.Wrap(inner, r, time.Time{})
+		w, rec, created := respw.Wrap(inner, r, 0)
 		require.True(t, created)
 		if f, ok := w.(http.Flusher); ok {
 			f.Flush()
@@ -123,7 +123,7 @@ func TestEveryMethodReachesTheWriterUnderneath(t *testing.T) {
 			require.False(t, rec.Hijacked(), "a refused hijack took nothing over")
 		}
 		require.Same(t, inner, w.(interface{ Unwrap() http.ResponseWriter }).Unwrap(), "shape %d", i)
-		again, same, created := respw.Wrap(w, r, time.Time{})
+		again, same, created := respw.Wrap(w, r, 0)
 		require.False(t, created)
 		require.Same(t, rec, same)
 		require.True(t, w == again)

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // ErrEnded is returned for every use of a response after its handler returned.
@@ -17,7 +16,7 @@ var ErrEnded = errors.New("respw: response used after its handler returned")
 // w. A writer that is recorded already is returned as it is, with created
 // false. Whoever created the recorder calls its End. First-byte times count from
 // start.
-func Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (rw http.ResponseWriter, rec *Recorder, created bool) {
+func Wrap(w http.ResponseWriter, r *http.Request, start Instant) (rw http.ResponseWriter, rec *Recorder, created bool) {
 	if rec := From(w); rec != nil {
 		return w, rec, false
 	}
@@ -30,7 +29,7 @@ func Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (rw http.Resp
 type Space struct{ w writer }
 
 // Wrap is [Wrap] for a writer that is known not to be recorded.
-func (s *Space) Wrap(w http.ResponseWriter, r *http.Request, start time.Time) (http.ResponseWriter, *Recorder) {
+func (s *Space) Wrap(w http.ResponseWriter, r *http.Request, start Instant) (http.ResponseWriter, *Recorder) {
 	rec := &s.w.rec
 	rec.inner = w
 	rec.head = r.Method == http.MethodHead
@@ -154,7 +153,11 @@ func (r *Recorder) beginFlush() bool {
 		return false
 	}
 	r.stampFirstByte(r.sinceStart())
-	r.state.Or(flagFlushed)
+	if r.state.Or(flagFlushed)&flagFlushed == 0 {
+		for _, w := range r.watching() {
+			w.Flushed()
+		}
+	}
 	return true
 }
 
@@ -240,11 +243,8 @@ func (r *Recorder) hijacked(conn net.Conn, rw *bufio.ReadWriter, err error) (net
 	r.stampFirstByte(r.sinceStart())
 	r.fix(http.StatusSwitchingProtocols)
 	r.state.Or(flagHijacked)
-	r.mu.Lock()
-	hooks := r.hijackHooks
-	r.mu.Unlock()
-	for _, h := range hooks {
-		conn, rw = h.Hijacked(conn, rw)
+	for _, w := range r.watching() {
+		conn, rw = w.Hijacked(conn, rw)
 	}
 	return conn, rw, nil
 }

@@ -1,0 +1,115 @@
+package reqinfo
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A trail follows a request from its innermost copy outward, and knows the
+// pattern that served it so far.
+type trail struct {
+	known   bool
+	whole   bool // the outside is reached
+	pattern string
+	path    string // that the pattern matched
+}
+
+// outward takes in the next request further out. An inner mux knows better than
+// an outer one, but for the prefix of the path that was stripped in between.
+func (t *trail) outward(r *http.Request) {
+	path := ""
+	if r.URL != nil {
+		path = r.URL.Path
+	}
+	if t.known {
+		t.pattern = joinPatterns(r.Pattern, path, t.pattern, t.path)
+	} else {
+		t.known, t.pattern = true, r.Pattern
+	}
+	t.path = path
+}
+
+// matched is the pattern by the requests that layers have seen the end of.
+// Callers hold mu.
+func (i *Info) matched() string {
+	if i.inner == nil {
+		return i.seen.Pattern
+	}
+	return i.follow(i.inner.trail)
+}
+
+// matching is matched as seen by the handler. Callers hold mu.
+func (i *Info) matching() string {
+	if i.inner == nil {
+		return i.seen.Pattern
+	}
+	t := i.inner.trail
+	for n := len(i.inner.copies) - 1; n >= 0; n-- {
+		t.outward(i.inner.copies[n])
+	}
+	return i.follow(t)
+}
+
+// follow leads a trail from the copies of foreign middlewares to the outside.
+func (i *Info) follow(t trail) string {
+	if t.whole {
+		return t.pattern
+	}
+	t.outward(&i.inner.req)
+	t.outward(i.seen)
+	return t.pattern
+}
+
+// joinPatterns is the full pattern of a request that an outer mux matched by
+// its outerPath and an inner one by its innerPath, the rest of it as
+// [http.StripPrefix] leaves it. What was stripped is named by the segments of
+// the outer pattern, as the path's own may be anything a client likes.
+func joinPatterns(outer, outerPath, inner, innerPath string) string {
+	stripped, ok := strings.CutSuffix(outerPath, innerPath)
+	if inner == "" || !ok || stripped == "" || !strings.HasPrefix(innerPath, "/") {
+		return inner
+	}
+	outerMethod, outerHost, outerTemplate := splitPattern(outer)
+	method, host, template := splitPattern(inner)
+	if method == "" {
+		method = outerMethod
+	}
+	if host == "" {
+		host = outerHost
+	}
+	if method != "" {
+		method += " "
+	}
+	return method + host + firstSegments(outerTemplate, strings.Count(stripped, "/")) + template
+}
+
+// splitPattern parses "[METHOD ][HOST]/[PATH]" (net/http, Patterns).
+func splitPattern(p string) (method, host, path string) {
+	if i := strings.IndexAny(p, " \t"); i >= 0 {
+		method, p = p[:i], strings.TrimLeft(p[i:], " \t")
+	}
+	if i := strings.IndexByte(p, '/'); i >= 0 {
+		return method, p[:i], p[i:]
+	}
+	return method, p, ""
+}
+
+// firstSegments is "/a/{b}" of "/a/{b}/c/" for two segments. What matches the
+// rest of a path, "/" at the end or "/{name...}", is no segment.
+func firstSegments(template string, n int) string {
+	if i := strings.LastIndexByte(template, '/'); i >= 0 {
+		if last := template[i+1:]; last == "" || last == "{$}" || strings.HasSuffix(last, "...}") {
+			template = template[:i]
+		}
+	}
+	for i := range len(template) {
+		if template[i] != '/' {
+			continue
+		}
+		if n == 0 {
+			return template[:i]
+		}
+		n--
+	}
+	return template
+}
