@@ -52,7 +52,7 @@ func TestOneStackPaysOneAllocation(t *testing.T) {
 func watching(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		room := new(reqinfo.Space)
-		e := room.Watch(w, r)
+		e := room.Watch(w, r, nil)
 		defer e.Leave()
 		e.Next(h)
 	})

@@ -24,7 +24,7 @@ type Entry struct {
 // Enter finds the carrier and the recorder of a request, or creates what is
 // missing.
 func Enter(w http.ResponseWriter, r *http.Request) Entry {
-	i := find(w, r)
+	i := Find(w, r)
 	switch {
 	case i == nil:
 		return create(w, r)
@@ -39,12 +39,10 @@ func Enter(w http.ResponseWriter, r *http.Request) Entry {
 	return e
 }
 
-// Outermost reports whether no layer has seen the request yet.
-func Outermost(w http.ResponseWriter, r *http.Request) bool { return find(w, r) == nil }
-
-// find looks for the carrier in the context, and for one that is no context yet
-// along the writers.
-func find(w http.ResponseWriter, r *http.Request) *Info {
+// Find returns the carrier of a request, or nil when no layer has seen it yet. It
+// looks in the context, and for a carrier that is no context yet along the
+// writers.
+func Find(w http.ResponseWriter, r *http.Request) *Info {
 	i := From(r.Context())
 	if i == nil {
 		i = watched(w)
@@ -81,9 +79,9 @@ func create(w http.ResponseWriter, r *http.Request) Entry {
 		Info
 		inner
 	})
-	e := whole.Info.begin(w, r)
-	whole.Info.copyRequest(r, &whole.inner)
-	e.R, e.outer = &whole.inner.req, r
+	e := whole.begin(w, r)
+	whole.copyRequest(r, &whole.inner)
+	e.R, e.outer = &whole.req, r
 	return e
 }
 
@@ -116,7 +114,7 @@ func (i *Info) copyRequest(r *http.Request, in *inner) {
 	}
 	i.Context = r.Context()
 	in.req = *r.WithContext(i)
-	i.rec.HookSpace(in.hooks[:])
+	i.rec.HookSpace(&in.hooks)
 	i.inner = in
 }
 
@@ -128,9 +126,11 @@ type Space struct{ info Info }
 // hands the request on as it is. The first layer further in that needs a
 // context makes the copy, and is found to share the carrier because it shares
 // the writer.
-func (s *Space) Watch(w http.ResponseWriter, r *http.Request) Entry {
+//
+// watcher is the layer's own, or nil.
+func (s *Space) Watch(w http.ResponseWriter, r *http.Request, watcher respw.Watcher) Entry {
 	e := s.info.begin(w, r)
-	e.Rec.Carry(&s.info)
+	e.Rec.Carry(&s.info, watcher)
 	e.watching = true
 	return e
 }
@@ -142,6 +142,9 @@ func (e *Entry) Next(next http.Handler) {
 	next.ServeHTTP(e.W, e.R)
 	e.returned = true
 }
+
+// Returned reports whether the handler of Next returned normally.
+func (e *Entry) Returned() bool { return e.returned }
 
 // Leave ends the visit; it is deferred right after Enter, so that it is the
 // last thing a layer does, on a panic too.
@@ -167,8 +170,8 @@ func (e *Entry) Leave() {
 // this layer and to what is inside of it. Of several copies, one in the other
 // or one after the other, the last to arrive is the one that served.
 func (i *Info) expectCopy(r *http.Request) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	i.inner.trail = trail{}
 	i.inner.copies = append(i.inner.copies, r)
 }
@@ -176,8 +179,8 @@ func (i *Info) expectCopy(r *http.Request) {
 // adopt takes over what was left on a copy: without it the outer layers would
 // not see it.
 func (i *Info) adopt(r *http.Request) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	in := i.inner
 	in.trail.outward(r)
 	if n := len(in.copies); n > 0 && in.copies[n-1] == r {
@@ -196,8 +199,8 @@ func (i *Info) adopt(r *http.Request) {
 
 // leave hands the request back to who is outside of all copies.
 func (i *Info) leave(outer *http.Request, returned bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	in := i.inner
 	in.left = true
 	outer.Pattern = i.matched()
@@ -214,8 +217,8 @@ func (i *Info) rename(seen *http.Request) {
 	if i.inner == nil {
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	seen.Pattern = i.matched()
 	i.inner.trail = trail{whole: true, pattern: seen.Pattern}
 }

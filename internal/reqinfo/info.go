@@ -1,7 +1,6 @@
 package reqinfo
 
 import (
-	"cmp"
 	"context"
 	"mime/multipart"
 	"net/http"
@@ -23,20 +22,19 @@ type Info struct {
 	space respw.Space   // for rec, where the outermost layer creates it
 	seen  *http.Request // as it arrived at the outermost layer
 
-	mu    sync.Mutex
-	route string // by SetRoute
-	inner *inner // nil while there is no copy of the request
+	name  atomic.Pointer[string] // by SetRoute
+	inner *inner                 // nil while there is no copy of the request
 }
 
 // inner is what a carrier needs once it is a context.
 type inner struct {
 	req   http.Request // the one copy; its context is the Info
-	hooks [4]respw.HeaderHook
+	hooks respw.Hooks
 
 	queries   atomic.Int64
 	queryTime atomic.Int64
 
-	// Guarded by Info.mu.
+	mu        sync.Mutex // guards the rest
 	facts     facts
 	copies    []*http.Request // that layers are visiting, the innermost last
 	trail     trail           // from the copies that layers have left
@@ -119,33 +117,54 @@ func (i *Info) SetClientIP(a netip.Addr) { i.write(func(f *facts) { f.clientIP =
 // a foreign middleware copied the request it is known when the layers inside
 // that middleware are done.
 func (i *Info) Route() string {
-	if i == nil {
-		return ""
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return cmp.Or(i.route, i.matched())
+	route, _ := i.NamedRoute()
+	return route
 }
 
-// RouteInside is Route for what runs in the goroutine of the handler, such as
+// NamedRoute is Route, and says whether it is the name given by SetRoute.
+func (i *Info) NamedRoute() (route string, named bool) {
+	if i == nil {
+		return "", false
+	}
+	if name := i.name.Load(); name != nil {
+		return *name, true
+	}
+	if i.inner == nil {
+		return i.seen.Pattern, false
+	}
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
+	return i.matched(), false
+}
+
+// RouteInside is NamedRoute for what runs in the goroutine of the handler, such as
 // [respw.Watcher]: it sees copies of the request whose layers are not done.
-func (i *Info) RouteInside() string {
+func (i *Info) RouteInside() (route string, named bool) {
 	if i == nil {
-		return ""
+		return "", false
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return cmp.Or(i.route, i.matching())
+	if name := i.name.Load(); name != nil {
+		return *name, true
+	}
+	if i.inner == nil {
+		return i.seen.Pattern, false
+	}
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
+	return i.matching(), false
 }
 
-// SetRoute names the route, for routers that are no ServeMux.
+// SetRoute names the route, for routers that are no ServeMux. Empty takes the
+// name back.
 func (i *Info) SetRoute(name string) {
 	if i == nil {
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.route = name
+	if name == "" {
+		i.name.Store(nil)
+		return
+	}
+	i.name.Store(&name)
 }
 
 // Cache is what the response cache did, as an RFC 9211 member ("hit",
@@ -181,9 +200,9 @@ func (i *Info) nonce(generate func() string, read bool) string {
 	if i == nil || i.inner == nil {
 		return ""
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	in := i.inner
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	in.nonceRead = in.nonceRead || read
 	if in.facts.nonce == "" {
 		in.facts.nonce = generate()
@@ -196,8 +215,8 @@ func (i *Info) NonceRead() bool {
 	if i == nil || i.inner == nil {
 		return false
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	return i.inner.nonceRead
 }
 
@@ -222,8 +241,8 @@ func (i *Info) read() facts {
 	if i == nil || i.inner == nil {
 		return facts{}
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	return i.inner.facts
 }
 
@@ -231,7 +250,7 @@ func (i *Info) write(set func(*facts)) {
 	if i == nil || i.inner == nil {
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.inner.mu.Lock()
+	defer i.inner.mu.Unlock()
 	set(&i.inner.facts)
 }

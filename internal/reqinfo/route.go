@@ -2,6 +2,7 @@ package reqinfo
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -31,21 +32,13 @@ func (t *trail) outward(r *http.Request) {
 
 // matched is the pattern by the requests that layers have seen the end of.
 // Callers hold mu.
-func (i *Info) matched() string {
-	if i.inner == nil {
-		return i.seen.Pattern
-	}
-	return i.follow(i.inner.trail)
-}
+func (i *Info) matched() string { return i.follow(i.inner.trail) }
 
 // matching is matched as seen by the handler. Callers hold mu.
 func (i *Info) matching() string {
-	if i.inner == nil {
-		return i.seen.Pattern
-	}
 	t := i.inner.trail
-	for n := len(i.inner.copies) - 1; n >= 0; n-- {
-		t.outward(i.inner.copies[n])
+	for _, r := range slices.Backward(i.inner.copies) {
+		t.outward(r)
 	}
 	return i.follow(t)
 }

@@ -76,7 +76,7 @@ func rewritten(path string, h http.Handler) http.Handler {
 func TestTheRouteInsideIsKnownOnCopies(t *testing.T) {
 	var info *reqinfo.Info
 	inside := ""
-	look := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside = info.RouteInside() })
+	look := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside, _ = info.RouteInside() })
 	one := func(h http.Handler) http.Handler { return layers(1, h) }
 	for name, h := range map[string]http.Handler{
 		"stripped prefixes": mounted("/api/", http.StripPrefix("/api", one(mounted("/v1/", http.StripPrefix("/v1", one(mounted("GET /users/{id}", look))))))),
@@ -97,7 +97,7 @@ func TestTheRouteInsideIsKnownOnCopies(t *testing.T) {
 func watchOn(info **reqinfo.Info, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var room reqinfo.Space
-		e := room.Watch(w, r)
+		e := room.Watch(w, r, nil)
 		defer e.Leave()
 		*info = e.Info
 		e.Next(next)
@@ -110,9 +110,9 @@ func TestAWatcherHandsTheRequestOnAsItIs(t *testing.T) {
 	watchOn(&info, http.HandlerFunc(func(w http.ResponseWriter, got *http.Request) {
 		require.Same(t, r, got)
 		require.Same(t, info.Recorder(), respw.From(w))
-		require.False(t, reqinfo.Outermost(w, got))
+		require.Same(t, info, reqinfo.Find(w, got))
 	})).ServeHTTP(httptest.NewRecorder(), r)
-	require.True(t, reqinfo.Outermost(httptest.NewRecorder(), r))
+	require.Nil(t, reqinfo.Find(httptest.NewRecorder(), r))
 }
 
 func TestLayersInsideAWatcherShareItsCarrier(t *testing.T) {
@@ -175,5 +175,7 @@ func TestFactsOfAWatchersCarrierWaitForAContext(t *testing.T) {
 	require.Zero(t, n)
 	i.SetRoute("/by/name")
 	require.Equal(t, "/by/name", i.Route())
-	require.Equal(t, "/by/name", i.RouteInside())
+	route, named := i.RouteInside()
+	require.Equal(t, "/by/name", route)
+	require.True(t, named)
 }

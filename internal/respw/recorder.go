@@ -1,31 +1,10 @@
 package respw
 
 import (
-	"bufio"
-	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// A HeaderHook is told that the response header is about to be fixed with the
-// given final status. It may change the header, which is its last chance, and
-// must neither write nor panic. Hooks run innermost layer first, as if each layer had a
-// wrapper of its own: the outer layer sees what the inner ones set and has the
-// last word.
-type HeaderHook interface {
-	BeforeHeader(status int, h http.Header)
-}
-
-// A Watcher is told when a response turns out to live longer than the time it
-// takes to compute: right before its first flush, and when the handler takes
-// over the connection, which the watcher may replace. Watchers are asked
-// outermost layer first, in the goroutine of the handler, and must not write.
-type Watcher interface {
-	Flushed()
-	Hijacked(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter)
-}
 
 // state packs what every write must look at into one word.
 const (
@@ -53,31 +32,20 @@ type Recorder struct {
 	start     Instant
 	firstByte atomic.Int64 // nanoseconds since start, 0 until known
 	carrier   any
-
-	fixing       sync.Mutex // held while hooks run, so that End waits for them
-	mu           sync.Mutex // guards the hooks
-	headerHooks  []HeaderHook
-	watchers     []Watcher
-	watcherSpace [1]Watcher // the usual stack has one
+	watcher   Watcher // the first one
+	hooks     atomic.Pointer[Hooks]
 }
 
 // Start is the instant from which first-byte times count.
 func (r *Recorder) Start() Instant { return r.start }
 
 // Carry attaches what belongs to the request, for inner layers that are handed
-// the same writer. It is called before the writer is handed on.
-func (r *Recorder) Carry(v any) { r.carrier = v }
+// the same writer, and its first watcher. It is called before the writer is
+// handed on.
+func (r *Recorder) Carry(v any, w Watcher) { r.carrier, r.watcher = v, w }
 
 // Carrier is what was attached, or nil.
 func (r *Recorder) Carrier() any { return r.carrier }
-
-// HookSpace gives room for header hooks that is part of something allocated
-// anyway.
-func (r *Recorder) HookSpace(space []HeaderHook) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.headerHooks = append(space[:0], r.headerHooks...)
-}
 
 // Status is the final status, or 0 while it is open. After a handler returned
 // normally, 0 means the 200 that net/http is about to send.
@@ -115,35 +83,6 @@ func (r *Recorder) Header() http.Header {
 	return r.inner.Header()
 }
 
-// OnHeader registers a hook and reports whether it will run; it will not once
-// the header is fixed.
-func (r *Recorder) OnHeader(h HeaderHook) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	// Whoever fixes the header from here on sees the flag, and waits for mu.
-	if !r.update(statusMask|flagEnded, flagHooked) {
-		return false
-	}
-	r.headerHooks = append(r.headerHooks, h)
-	return true
-}
-
-// Watch registers a watcher. It comes too late for what has happened already.
-func (r *Recorder) Watch(w Watcher) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.watchers == nil {
-		r.watchers = r.watcherSpace[:0]
-	}
-	r.watchers = append(r.watchers, w)
-}
-
-func (r *Recorder) watching() []Watcher {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.watchers
-}
-
 // End closes the writer for good. The layer that created the recorder calls it
 // last of all; returned says whether the handler returned normally, in which
 // case a header still open is the 200 that net/http is about to send. After a
@@ -157,11 +96,12 @@ func (r *Recorder) End(returned bool) {
 		}
 		return
 	}
-	r.fixing.Lock()
-	defer r.fixing.Unlock()
+	hooks := r.hooks.Load()
+	hooks.fixing.Lock()
+	defer hooks.fixing.Unlock()
 	if returned && r.Status() == 0 {
 		r.state.Or(http.StatusOK)
-		r.runHooks(http.StatusOK)
+		hooks.beforeHeader(http.StatusOK, r.inner.Header())
 	}
 }
 
@@ -190,23 +130,14 @@ func (r *Recorder) commit(status int) {
 	if r.update(statusMask|flagEnded|flagHooked, uint32(status)) {
 		return
 	}
-	r.fixing.Lock()
-	defer r.fixing.Unlock()
+	hooks := r.hooks.Load()
+	if hooks == nil {
+		return // fixed or ended
+	}
+	hooks.fixing.Lock()
+	defer hooks.fixing.Unlock()
 	if r.fix(status) {
-		r.runHooks(status)
-	}
-}
-
-func (r *Recorder) runHooks(status int) {
-	r.mu.Lock()
-	hooks := r.headerHooks
-	r.mu.Unlock()
-	if len(hooks) == 0 {
-		return
-	}
-	h := r.inner.Header()
-	for i := len(hooks) - 1; i >= 0; i-- {
-		hooks[i].BeforeHeader(status, h)
+		hooks.beforeHeader(status, r.inner.Header())
 	}
 }
 

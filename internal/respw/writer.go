@@ -154,9 +154,7 @@ func (r *Recorder) beginFlush() bool {
 	}
 	r.stampFirstByte(r.sinceStart())
 	if r.state.Or(flagFlushed)&flagFlushed == 0 {
-		for _, w := range r.watching() {
-			w.Flushed()
-		}
+		r.flushed()
 	}
 	return true
 }
@@ -243,7 +241,7 @@ func (r *Recorder) hijacked(conn net.Conn, rw *bufio.ReadWriter, err error) (net
 	r.stampFirstByte(r.sinceStart())
 	r.fix(http.StatusSwitchingProtocols)
 	r.state.Or(flagHijacked)
-	for _, w := range r.watching() {
+	for w := range r.watching {
 		conn, rw = w.Hijacked(conn, rw)
 	}
 	return conn, rw, nil

@@ -1,0 +1,108 @@
+package respw
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+)
+
+// A HeaderHook is told that the response header is about to be fixed with the
+// given final status. It may change the header, which is its last chance, and
+// must neither write nor panic. Hooks run innermost layer first, as if each layer had a
+// wrapper of its own: the outer layer sees what the inner ones set and has the
+// last word.
+type HeaderHook interface {
+	BeforeHeader(status int, h http.Header)
+}
+
+// A Watcher is told when a response turns out to live longer than the time it
+// takes to compute: right before its first flush, and when the handler takes
+// over the connection, which the watcher may replace. Watchers are asked
+// outermost layer first, in the goroutine of the handler, and must not write.
+type Watcher interface {
+	Flushed()
+	Hijacked(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter)
+}
+
+// Hooks is room for the hooks of one recorder. Most requests of a service with
+// one layer have none.
+type Hooks struct {
+	fixing sync.Mutex // held while header hooks run, so that End waits for them
+
+	mu       sync.Mutex
+	headers  []HeaderHook
+	watchers []Watcher
+	space    [4]HeaderHook // the usual stack needs no second allocation
+}
+
+// HookSpace gives room for hooks that is part of something allocated anyway.
+func (r *Recorder) HookSpace(room *Hooks) { r.hooks.CompareAndSwap(nil, room) }
+
+func (r *Recorder) hookRoom() *Hooks {
+	if r.hooks.Load() == nil {
+		r.HookSpace(new(Hooks))
+	}
+	return r.hooks.Load()
+}
+
+// OnHeader registers a hook and reports whether it will run; it will not once
+// the header is fixed.
+func (r *Recorder) OnHeader(h HeaderHook) bool {
+	hooks := r.hookRoom()
+	hooks.mu.Lock()
+	defer hooks.mu.Unlock()
+	// Whoever fixes the header from here on sees the flag, and waits for mu.
+	if !r.update(statusMask|flagEnded, flagHooked) {
+		return false
+	}
+	if hooks.headers == nil {
+		hooks.headers = hooks.space[:0]
+	}
+	hooks.headers = append(hooks.headers, h)
+	return true
+}
+
+// Watch registers a watcher. It comes too late for what has happened already.
+func (r *Recorder) Watch(w Watcher) {
+	hooks := r.hookRoom()
+	hooks.mu.Lock()
+	defer hooks.mu.Unlock()
+	hooks.watchers = append(hooks.watchers, w)
+}
+
+func (h *Hooks) beforeHeader(status int, header http.Header) {
+	h.mu.Lock()
+	hooks := h.headers
+	h.mu.Unlock()
+	for _, hook := range slices.Backward(hooks) {
+		hook.BeforeHeader(status, header)
+	}
+}
+
+// flushed tells the watchers of the first flush.
+func (r *Recorder) flushed() {
+	for w := range r.watching {
+		w.Flushed()
+	}
+}
+
+// watching yields the watchers, the outermost first.
+func (r *Recorder) watching(yield func(Watcher) bool) {
+	if r.watcher != nil && !yield(r.watcher) {
+		return
+	}
+	hooks := r.hooks.Load()
+	if hooks == nil {
+		return
+	}
+	hooks.mu.Lock()
+	watchers := hooks.watchers
+	hooks.mu.Unlock()
+	for _, w := range watchers {
+		if !yield(w) {
+			return
+		}
+	}
+}
