@@ -1,0 +1,262 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-go/sluice/internal/reqinfo"
+)
+
+// domain are the recorders of what is no request. Each takes values from its
+// callers, so each is bounded.
+type domain struct {
+	queries *bounded[string, byError]
+	caches  *bounded[cacheKey, prometheus.Counter]
+	errors  *bounded[errorKey, prometheus.Counter]
+	checks  *bounded[string, checkSeries]
+	limits  *bounded[string, limitSeries]
+	reports *bounded[reportKey, prometheus.Counter]
+	ai      *bounded[aiKey, aiSeries]
+	rag     *bounded[string, ragSeries]
+	uploads *bounded[uploadKey, uploadSeries]
+}
+
+func newDomain(f *factory) domain {
+	return domain{
+		queries: newQueries(f),
+		caches:  newCaches(f),
+		errors:  newErrors(f),
+		checks:  newChecks(f),
+		limits:  newLimits(f),
+		reports: newReports(f),
+		ai:      newAI(f),
+		rag:     newRAG(f),
+		uploads: newUploads(f),
+	}
+}
+
+// bound makes the table of a recorder whose keys have no more than MaxSeries
+// values.
+func bound[K comparable, S any](f *factory, recorder string, rest K, clean func(K) K, open func(K) *S) *bounded[K, S] {
+	return newBounded(f.opts.MaxSeries, f.overflow(recorder, "MaxSeries"), rest, clean, open)
+}
+
+// byError is the histogram of an operation by its error type: empty for none,
+// which is as good as no label (OpenTelemetry, error.type).
+type byError struct {
+	open  func(errorType string) *timer
+	kinds [len(errorTypes)]atomic.Pointer[timer]
+}
+
+var errorTypes = [...]string{"", "error", "timeout", "canceled"}
+
+// newByError starts with those two that a ratio of failures is made from.
+func newByError(open func(errorType string) *timer) *byError {
+	b := &byError{open: open}
+	b.kinds[0].Store(open(errorTypes[0]))
+	b.kinds[1].Store(open(errorTypes[1]))
+	return b
+}
+
+func (b *byError) of(err error) *timer {
+	kind := 1
+	switch {
+	case err == nil:
+		kind = 0
+	case errors.Is(err, context.DeadlineExceeded):
+		kind = 2
+	case errors.Is(err, context.Canceled):
+		kind = 3
+	}
+	if t := b.kinds[kind].Load(); t != nil {
+		return t
+	}
+	if t := b.open(errorTypes[kind]); b.kinds[kind].CompareAndSwap(nil, t) {
+		return t
+	}
+	return b.kinds[kind].Load()
+}
+
+// Queries.
+
+func newQueries(f *factory) *bounded[string, byError] {
+	duration := f.histogram("db_client_operation_duration_seconds",
+		"Time of database operations, by their kind and not by their text.", f.opts.DurationBuckets, "operation", "error_type")
+	return bound(f, "query", Other, label, func(operation string) *byError {
+		return newByError(func(errorType string) *timer {
+			return newTimer(duration.WithLabelValues(operation, errorType), f.opts.AllowExemplars, f.opts.DurationBuckets)
+		})
+	})
+}
+
+// ObserveQuery records a database operation by its class, such as "SELECT" or
+// the name of a prepared statement, never by its text: a text has values in it,
+// and as many forms as there are values.
+func (m *Metrics) ObserveQuery(ctx context.Context, operation string, d time.Duration, err error) {
+	m.domain.queries.get(operation).of(err).observe(d, reqinfo.From(ctx))
+}
+
+// Caches.
+
+type cacheKey struct{ cache, result string }
+
+func newCaches(f *factory) *bounded[cacheKey, prometheus.Counter] {
+	total := f.counter("cache_requests_total", "Look-ups in a cache by what it had to offer.", "cache", "result")
+	return bound(f, "cache", cacheKey{Other, Other},
+		func(k cacheKey) cacheKey { return cacheKey{label(k.cache), label(k.result)} },
+		func(k cacheKey) *prometheus.Counter {
+			if k.cache != Other {
+				// Both, as a hit ratio needs both from the first look-up on.
+				total.WithLabelValues(k.cache, "hit")
+				total.WithLabelValues(k.cache, "miss")
+			}
+			c := total.WithLabelValues(k.cache, k.result)
+			return &c
+		})
+}
+
+// ObserveCache records a look-up in a cache: "hit", "miss", or what else the
+// cache tells apart, such as "stale" and "bypass".
+func (m *Metrics) ObserveCache(_ context.Context, cache, result string) {
+	(*m.domain.caches.get(cacheKey{cache, result})).Inc()
+}
+
+// Errors.
+
+type errorKey struct{ kind, component string }
+
+func newErrors(f *factory) *bounded[errorKey, prometheus.Counter] {
+	total := f.counter("errors_total", "Errors that a component of the service reported.", "kind", "component")
+	return bound(f, "error", errorKey{Other, Other},
+		func(k errorKey) errorKey { return errorKey{label(k.kind), label(k.component)} },
+		func(k errorKey) *prometheus.Counter {
+			c := total.WithLabelValues(k.kind, k.component)
+			return &c
+		})
+}
+
+// ObserveError counts an error by its kind, such as "timeout" or "constraint",
+// and by the component it came up in. The text of an error is no kind: it may
+// hold secrets, and no two are alike.
+func (m *Metrics) ObserveError(kind, component string) {
+	(*m.domain.errors.get(errorKey{kind, component})).Inc()
+}
+
+// Health.
+
+// The states of a check; any other is unknown.
+var checkStates = [...]string{"healthy", "degraded", "unhealthy", unknown}
+
+type checkSeries struct {
+	states      [len(checkStates)]prometheus.Gauge
+	duration    prometheus.Observer
+	lastSuccess prometheus.Gauge
+}
+
+func newChecks(f *factory) *bounded[string, checkSeries] {
+	status := f.gauge("health_check_status", "1 for the state that a health check is in, 0 for the others.", "check", "status")
+	duration := f.histogram("health_check_duration_seconds", "Time that health checks took.", f.opts.DurationBuckets, "check")
+	last := f.gauge("health_check_last_success_timestamp_seconds", "When a health check last found its subject healthy.", "check")
+	return bound(f, "health", Other, label, func(check string) *checkSeries {
+		s := &checkSeries{duration: duration.WithLabelValues(check), lastSuccess: last.WithLabelValues(check)}
+		for i, state := range checkStates {
+			s.states[i] = status.WithLabelValues(check, state)
+		}
+		return s
+	})
+}
+
+// ObserveHealth records the result of a health check; status is "healthy",
+// "degraded", "unhealthy" or "unknown".
+func (m *Metrics) ObserveHealth(check, status string, d time.Duration, _ error) {
+	s := m.domain.checks.get(check)
+	found := len(checkStates) - 1
+	for i, state := range checkStates {
+		if state == status {
+			found = i
+		}
+	}
+	for i := range s.states {
+		if i != found {
+			s.states[i].Set(0)
+		}
+	}
+	s.states[found].Set(1)
+	s.duration.Observe(max(0, d).Seconds())
+	if found == 0 {
+		s.lastSuccess.SetToCurrentTime()
+	}
+}
+
+// Rate limits.
+
+type limitSeries struct{ allowed, denied prometheus.Counter }
+
+func newLimits(f *factory) *bounded[string, limitSeries] {
+	total := f.counter("ratelimit_decisions_total", "Decisions of rate limiters.", "policy", "decision")
+	return bound(f, "ratelimit", Other, label, func(policy string) *limitSeries {
+		return &limitSeries{total.WithLabelValues(policy, "allowed"), total.WithLabelValues(policy, "denied")}
+	})
+}
+
+// ObserveRateLimit records the decision of a rate limiter under the name of the
+// policy that took it, never under the name of who was limited.
+func (m *Metrics) ObserveRateLimit(_ context.Context, policy string, allowed bool) {
+	s := m.domain.limits.get(policy)
+	if allowed {
+		s.allowed.Inc()
+		return
+	}
+	s.denied.Inc()
+}
+
+// CSP reports.
+
+type reportKey struct{ directive, disposition string }
+
+// directives are those of CSP Level 3 (§6) and of the specifications that add to
+// it.
+var directives = func() map[string]bool {
+	all := map[string]bool{}
+	for d := range strings.FieldsSeq(`default-src script-src script-src-elem script-src-attr style-src style-src-elem
+		style-src-attr img-src font-src connect-src media-src object-src frame-src child-src worker-src manifest-src
+		base-uri form-action frame-ancestors navigate-to sandbox upgrade-insecure-requests block-all-mixed-content
+		require-trusted-types-for trusted-types prefetch-src fenced-frame-src webrtc report-uri report-to`) {
+		all[d] = true
+	}
+	return all
+}()
+
+func newReports(f *factory) *bounded[reportKey, prometheus.Counter] {
+	total := f.counter("csp_reports_total", "Violations of the content security policy that browsers reported.", "directive", "disposition")
+	// Anyone can send a report, so that nothing but the names of the
+	// specification can be a label value.
+	clean := func(k reportKey) reportKey {
+		if !directives[k.directive] {
+			k.directive = Other
+		}
+		if k.disposition != "enforce" && k.disposition != "report" {
+			k.disposition = Other
+		}
+		return k
+	}
+	open := func(k reportKey) *prometheus.Counter {
+		c := total.WithLabelValues(k.directive, k.disposition)
+		return &c
+	}
+	reports := bound(f, "csp", reportKey{Other, Other}, clean, open)
+	reports.limit = max(reports.limit, 3*(len(directives)+1)) // a closed set needs no limit
+	reports.force(reportKey{"script-src-elem", "enforce"})    // for the first increase
+	return reports
+}
+
+// ObserveCSPReport records a violation report by its effective directive and its
+// disposition, "enforce" or "report" (CSP Level 3 §5).
+func (m *Metrics) ObserveCSPReport(directive, disposition string) {
+	(*m.domain.reports.get(reportKey{directive, disposition})).Inc()
+}

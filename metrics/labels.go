@@ -1,0 +1,33 @@
+package metrics
+
+import "strings"
+
+// Values that stand for what must not become a label value of its own.
+const (
+	// Other is every value beyond a limit, and every method that is not known
+	// (OpenTelemetry's name for it).
+	Other = "_OTHER"
+	// Unmatched is the route of a request that no pattern matched: a 404 or a 405.
+	Unmatched = "unmatched"
+	// Unrouted is the route of a request that was answered before, or without,
+	// a router: refused by a limiter, or served by a plain handler.
+	Unrouted = "unrouted"
+
+	unknown = "unknown" // what the caller did not say
+)
+
+// maxLabel is the longest label value in bytes. No name that a person chose is
+// longer.
+const maxLabel = 128
+
+// label makes a string fit to be a label value. What is not UTF-8 would make
+// client_golang panic.
+func label(s string) string {
+	if s == "" {
+		return unknown
+	}
+	if len(s) > maxLabel {
+		s = s[:maxLabel] // a rune cut in half is mended below
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}

@@ -1,0 +1,214 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/sluice-go/sluice/internal/reqinfo"
+)
+
+// Middleware measures the requests to next. It goes outside of whatever
+// answers, so that refusals, panics and errors of other layers are seen too.
+// Applied twice to a request, it counts twice.
+func (m *Metrics) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(next, w, r) })
+}
+
+func (m *Metrics) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	e, v := m.enter(w, r)
+	defer e.Leave()
+	upload := countBody(e.R)
+	m.inFlight.Add(1)
+	defer m.finish(&e, v, upload)
+	e.Next(next)
+}
+
+// enter makes everything that a request needs one allocation.
+func (m *Metrics) enter(w http.ResponseWriter, r *http.Request) (reqinfo.Entry, *visit) {
+	if m.opts.AllowExemplars || hasBody(r) || reqinfo.Find(w, r) != nil {
+		e := reqinfo.Enter(w, r)
+		v := &visit{m: m, info: e.Info, req: e.R}
+		e.Rec.Watch(v)
+		return e, v
+	}
+	first := new(struct {
+		visit
+		room reqinfo.Space
+	})
+	v := &first.visit
+	e := first.room.Watch(w, r, v)
+	v.m, v.info, v.req = m, e.Info, r
+	return e, v
+}
+
+// visit is a request that may become a stream or a connection.
+type visit struct {
+	m      *Metrics
+	info   *reqinfo.Info
+	req    *http.Request
+	phase  atomic.Uint32
+	stream *route
+}
+
+// finish is deferred: it sees panics, and passes them on.
+func (m *Metrics) finish(e *reqinfo.Entry, v *visit, upload *body) {
+	m.inFlight.Add(-1)
+	var p any
+	if !e.Returned() {
+		p = recover() // nil after runtime.Goexit
+	}
+	m.record(e, v, upload, p)
+	if p != nil {
+		panic(p)
+	}
+}
+
+func (m *Metrics) record(e *reqinfo.Entry, v *visit, upload *body, p any) {
+	lifetime := e.Rec.Start().Elapsed()
+	streamed := v.endStream(e.Rec)
+	code, failed := m.judge(e, p)
+	rt := m.routes.of(e, code)
+	if rt == nil {
+		return
+	}
+	s := rt.series(e.R.Method)
+	s.count(code).Inc()
+	s.fail(failed)
+	s.requestSize.Observe(float64(upload.bytes()))
+	s.responseSize.Observe(float64(e.Rec.Bytes()))
+	latency := lifetime
+	if streamed || e.Rec.Hijacked() {
+		if first, ok := e.Rec.FirstByte(); ok {
+			latency = first
+		}
+	}
+	s.duration(outcomeOf(code, failed)).observe(latency, e.Info)
+	if streamed {
+		m.live.streamDuration.WithLabelValues(rt.name).Observe(lifetime.Seconds())
+	}
+}
+
+// judge says what the client saw, and what went wrong besides.
+func (m *Metrics) judge(e *reqinfo.Entry, p any) (code int, failed failure) {
+	code = e.Rec.Status()
+	if code < 100 && code != 0 || code > 599 {
+		code = codeUnknown
+	}
+	if e.Rec.Hijacked() {
+		return code, noFailure // the connection has a life of its own
+	}
+	gone := e.R.Context().Err()
+	switch {
+	case !e.Returned() && p != nil && p != any(http.ErrAbortHandler):
+		failed = panicked
+	case errors.Is(gone, context.Canceled) && !isComplete(e):
+		failed = clientLeft
+	case !e.Returned():
+		failed = abort
+	case errors.Is(gone, context.DeadlineExceeded) && wasTimedOut(e):
+		return http.StatusServiceUnavailable, timedOut
+	}
+	if code == 0 {
+		code = unsentCode(failed)
+	}
+	return code, failed
+}
+
+// unsentCode is the code of a request whose handler sent no status.
+func unsentCode(f failure) int {
+	switch f {
+	case panicked:
+		return http.StatusInternalServerError // by whoever recovers
+	case abort:
+		return codeAborted
+	case clientLeft:
+		return codeClosed
+	default:
+		return http.StatusOK // by net/http
+	}
+}
+
+// isComplete reports whether the whole answer was handed over before its client
+// went away, as clients do when they have got what they came for.
+func isComplete(e *reqinfo.Entry) bool {
+	status := e.Rec.Status()
+	if status == http.StatusNoContent || status == http.StatusNotModified || status != 0 && e.R.Method == http.MethodHead {
+		return true
+	}
+	declared, err := strconv.ParseInt(e.Rec.Header().Get("Content-Length"), 10, 64)
+	return err == nil && status != 0 && e.Rec.Bytes() >= declared
+}
+
+// wasTimedOut reports whether somebody outside has answered in the place of the
+// handler, when the time it was given was over.
+func wasTimedOut(e *reqinfo.Entry) bool {
+	if !e.Rec.Committed() {
+		return true
+	}
+	// Nothing is written; http.TimeoutHandler tells what it would do with it.
+	_, err := e.W.Write(nil)
+	return errors.Is(err, http.ErrHandlerTimeout)
+}
+
+func outcomeOf(code int, f failure) outcome {
+	switch {
+	case f == clientLeft:
+		return clientClosed
+	case f == abort:
+		return aborted
+	case f == panicked || code >= 500 || code == codeUnknown: // RFC 9110 §15 has clients take it for a 5xx
+		return serverError
+	case code >= 400:
+		return clientError
+	default:
+		return success
+	}
+}
+
+func isEventStream(h http.Header) bool {
+	ct := h.Get("Content-Type")
+	if len(ct) < len("text/event-stream") {
+		return false
+	}
+	t, _, _ := mime.ParseMediaType(ct)
+	return t == "text/event-stream"
+}
+
+// body counts what is read of a request body: what was only declared, or left
+// unread, was not uploaded.
+type body struct {
+	io.ReadCloser
+	read atomic.Int64
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
+// countBody replaces the body of a copy of the server's request. That of the
+// server's own must stay what it is: net/http looks at its type when it decides
+// about 100 Continue (RFC 9110 §10.1.1).
+func countBody(r *http.Request) *body {
+	if !hasBody(r) {
+		return nil
+	}
+	b := &body{ReadCloser: r.Body}
+	r.Body = b
+	return b
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+func (b *body) bytes() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.read.Load()
+}

@@ -1,0 +1,164 @@
+package metrics
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// An outcome is the class of a request in the histograms of durations: an
+// objective for latency looks at those that succeeded.
+type outcome int
+
+const (
+	success      outcome = iota // 1xx, 2xx, 3xx
+	clientError                 // 4xx
+	serverError                 // 5xx, a panic
+	clientClosed                // the client left before the whole answer
+	aborted                     // the handler broke the connection off
+	numOutcomes
+)
+
+var outcomeNames = [numOutcomes]string{"success", "client_error", "server_error", "client_closed", "aborted"}
+
+// A failure is what the code of a request cannot tell.
+type failure int
+
+const (
+	noFailure failure = iota
+	panicked
+	abort
+	clientLeft
+	timedOut
+	numFailures
+)
+
+var failureNames = [numFailures]string{"", "panic", "aborted", "client_closed", "timeout"}
+
+// Codes that are none on the wire.
+const (
+	codeAborted = 0 // the connection was broken off before there was a status
+	codeUnknown = 1 // a number that is no status (RFC 9110 §15)
+
+	// codeClosed is what nginx counts when nobody was left to answer.
+	codeClosed = 499
+)
+
+func codeLabel(code int) string {
+	switch code {
+	case codeAborted:
+		return "aborted"
+	case codeUnknown:
+		return unknown
+	}
+	return strconv.Itoa(code)
+}
+
+// requests are the families of every request.
+type requests struct {
+	total        *prometheus.CounterVec
+	errors       *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	requestSize  *prometheus.HistogramVec
+	responseSize *prometheus.HistogramVec
+
+	durationBuckets []float64
+	exemplars       bool
+}
+
+func newRequests(f *factory, inFlight *atomic.Int64) requests {
+	f.add(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: f.opts.Namespace,
+		Name:      "http_requests_in_flight",
+		Help:      "Requests whose handler is running.",
+	}, func() float64 { return float64(inFlight.Load()) }))
+	return requests{
+		durationBuckets: f.opts.DurationBuckets,
+		exemplars:       f.opts.AllowExemplars,
+		total: f.counter("http_requests_total",
+			"Requests by the status code that the client saw.", "method", "route", "code"),
+		errors: f.counter("http_request_errors_total",
+			"Requests that ended otherwise than by an answer: panic, aborted, client_closed, timeout.", "method", "route", "error_type"),
+		duration: f.histogram("http_request_duration_seconds",
+			"Time until the handler was done; for streams and upgraded connections until the first byte.",
+			f.opts.DurationBuckets, "method", "route", "outcome"),
+		requestSize: f.histogram("http_request_size_bytes",
+			"Bytes of request bodies that handlers read.", f.opts.SizeBuckets, "method", "route"),
+		responseSize: f.histogram("http_response_size_bytes",
+			"Bytes of response bodies as they left the middleware.", f.opts.SizeBuckets, "method", "route"),
+	}
+}
+
+// series are the children of one route and method, resolved once: looking them
+// up by labels costs more than counting.
+type series struct {
+	requests      *requests
+	method, route string
+
+	requestSize  prometheus.Observer
+	responseSize prometheus.Observer
+	durations    [numOutcomes]atomic.Pointer[timer]
+	codes        atomic.Pointer[[]codeCount] // replaced, never changed
+
+	mu sync.Mutex // held to resolve a child
+}
+
+type codeCount struct {
+	code int
+	prometheus.Counter
+}
+
+func newSeries(r *requests, method, route string) *series {
+	return &series{
+		requests:     r,
+		method:       method,
+		route:        route,
+		requestSize:  r.requestSize.WithLabelValues(method, route),
+		responseSize: r.responseSize.WithLabelValues(method, route),
+	}
+}
+
+// count returns the counter of a code. A route knows few, so that a scan is
+// faster than a map.
+func (s *series) count(code int) prometheus.Counter {
+	if known := s.codes.Load(); known != nil {
+		for i := range *known {
+			if (*known)[i].code == code {
+				return (*known)[i].Counter
+			}
+		}
+	}
+	return s.newCount(code)
+}
+
+func (s *series) newCount(code int) prometheus.Counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := codeCount{code, s.requests.total.WithLabelValues(s.method, s.route, codeLabel(code))}
+	grown := []codeCount{c}
+	if known := s.codes.Load(); known != nil {
+		grown = append(append(make([]codeCount, 0, len(*known)+1), *known...), c)
+	}
+	s.codes.Store(&grown)
+	return c.Counter
+}
+
+func (s *series) duration(o outcome) *timer {
+	if t := s.durations[o].Load(); t != nil {
+		return t
+	}
+	t := newTimer(s.requests.duration.WithLabelValues(s.method, s.route, outcomeNames[o]),
+		s.requests.exemplars, s.requests.durationBuckets)
+	if !s.durations[o].CompareAndSwap(nil, t) {
+		return s.durations[o].Load()
+	}
+	return t
+}
+
+func (s *series) fail(f failure) {
+	if f != noFailure {
+		s.requests.errors.WithLabelValues(s.method, s.route, failureNames[f]).Inc()
+	}
+}

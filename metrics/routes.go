@@ -1,0 +1,219 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/sluice-go/sluice/internal/reqinfo"
+)
+
+// routes knows the series of each route: by its name, of which there is a
+// limited number, and by the patterns that mean it.
+type routes struct {
+	m        *Metrics
+	names    *bounded[string, route]
+	patterns *bounded[string, route] // patterns of several methods and hosts share a route
+}
+
+const (
+	patternsPerRoute = 16       // that are remembered, on average; others cost a look at their text
+	maxPattern       = 16 << 10 // bytes of one that is remembered
+)
+
+// route is one value of the route label.
+type route struct {
+	name    string
+	m       *Metrics
+	methods []atomic.Pointer[series] // by place in Metrics.methods, the last for all others
+	sockets atomic.Pointer[sockets]
+}
+
+func newRoutes(m *Metrics, f *factory) *routes {
+	rs := &routes{m: m}
+	over := f.overflow("route", "MaxRoutes")
+	rs.names = newBounded(m.opts.MaxRoutes, over, Other, label, rs.open)
+	for _, fixed := range []string{Unmatched, Unrouted, Other} {
+		rs.names.force(fixed)
+		rs.names.limit++ // for these are ours
+	}
+	same := func(pattern string) string { return pattern }
+	rs.patterns = newBounded(m.opts.MaxRoutes*patternsPerRoute, over, "", same,
+		func(pattern string) *route { return rs.names.get(rs.nameOf(pattern)) })
+	return rs
+}
+
+func (rs *routes) open(name string) *route {
+	return &route{name: name, m: rs.m, methods: make([]atomic.Pointer[series], len(rs.m.methods)+1)}
+}
+
+// of is the route of a request that was answered with code; nil for one that is
+// not to be counted.
+func (rs *routes) of(e *reqinfo.Entry, code int) *route {
+	pattern, trusted := e.Info.NamedRoute()
+	if f := rs.m.opts.RoutePattern; f != nil && !trusted {
+		if p := f(e.R); p != "" {
+			pattern, trusted = p, true
+		}
+	}
+	return rs.by(pattern, trusted, e.R.Method, code)
+}
+
+func (rs *routes) by(pattern string, trusted bool, method string, code int) *route {
+	switch {
+	case pattern == excluded:
+		return nil
+	case pattern == "" && (code == http.StatusNotFound || code == http.StatusMethodNotAllowed):
+		return rs.names.lookup(Unmatched)
+	case pattern == "":
+		return rs.names.lookup(Unrouted)
+	case method != http.MethodConnect || trusted || strings.HasPrefix(pattern, "CONNECT "):
+		return rs.byPattern(pattern)
+	}
+	// ServeMux answers a CONNECT that lacks a trailing slash with a redirect, and
+	// leaves the path of the request as its pattern (golang.org/issue/73688).
+	if rt := rs.names.lookup(label(rs.nameOf(pattern))); rt != nil {
+		return rt
+	}
+	return rs.names.lookup(Unmatched)
+}
+
+func (rs *routes) byPattern(pattern string) *route {
+	if rt := rs.patterns.lookup(pattern); rt != nil {
+		return rt
+	}
+	rt := rs.names.get(rs.nameOf(pattern))
+	if rt.name != Other && len(pattern) <= maxPattern {
+		rs.patterns.insert(pattern)
+	}
+	return rt
+}
+
+// nameOf takes the method, and the host where it is not wanted, from a pattern
+// "[METHOD ][HOST]/[PATH]".
+func (rs *routes) nameOf(pattern string) string {
+	if i := strings.IndexAny(pattern, " \t/"); i > 0 && pattern[i] != '/' {
+		pattern = strings.TrimLeft(pattern[i:], " \t")
+	}
+	if i := strings.IndexByte(pattern, '/'); i > 0 && !rs.m.opts.KeepHost {
+		pattern = pattern[i:]
+	}
+	return pattern
+}
+
+// series returns the children for a method. Those of the overflow name no
+// method, as that is the client's to choose.
+func (rt *route) series(method string) *series {
+	i := len(rt.m.methods)
+	if rt.name != Other {
+		i = rt.m.method(method)
+	}
+	if s := rt.methods[i].Load(); s != nil {
+		return s
+	}
+	name := Other
+	if i < len(rt.m.methods) {
+		name = rt.m.methods[i]
+	}
+	s := newSeries(&rt.m.requests, name, rt.name)
+	if !rt.methods[i].CompareAndSwap(nil, s) {
+		return rt.methods[i].Load()
+	}
+	return s
+}
+
+// method is the place of a method in the list, which has the frequent ones
+// first; its length stands for all that are not in it.
+func (m *Metrics) method(name string) int {
+	for i := range m.methods {
+		if m.methods[i] == name {
+			return i
+		}
+	}
+	return len(m.methods)
+}
+
+// AddRoutes creates the series of routes at zero, so that the first request,
+// and the first error, is an increase that rate() sees. Patterns are those of
+// [http.ServeMux]; one without a method is taken for a GET. It is called before
+// the service starts.
+//
+// It is an error when a pattern has no path, or when there are more routes than
+// Options.MaxRoutes; all others are added.
+func (m *Metrics) AddRoutes(patterns ...string) error {
+	var faults []error
+	for _, p := range patterns {
+		name := m.routes.nameOf(p)
+		if !strings.Contains(name, "/") || label(name) != name {
+			faults = append(faults, fmt.Errorf("metrics: AddRoutes: %q is not a pattern like \"GET /things/{id}\" of at most %d bytes", p, maxLabel))
+			continue
+		}
+		rt, ok := m.routes.names.insert(name)
+		if !ok {
+			faults = append(faults, fmt.Errorf("metrics: AddRoutes: %q is one more than MaxRoutes (%d) allows", p, m.opts.MaxRoutes))
+			continue
+		}
+		m.routes.patterns.insert(p)
+		rt.create(methodOf(p))
+	}
+	return errors.Join(faults...)
+}
+
+func methodOf(pattern string) string {
+	if i := strings.IndexAny(pattern, " \t/"); i > 0 && pattern[i] != '/' {
+		return pattern[:i]
+	}
+	return http.MethodGet
+}
+
+// create makes the series that ratios and objectives are computed from.
+func (rt *route) create(method string) {
+	s := rt.series(method)
+	for _, code := range []int{http.StatusOK, http.StatusInternalServerError} {
+		s.count(code)
+	}
+	s.duration(success)
+}
+
+// Route names the route of what h serves, for routers that leave no pattern in
+// Request.Pattern. The pattern is the full template, as in "GET /things/{id}";
+// its method and host are treated as those of a ServeMux are. It wins over any
+// other name.
+func Route(pattern string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if info := reqinfo.Find(w, r); info != nil {
+			info.SetRoute(pattern)
+		} else if pattern != excluded {
+			r.Pattern = pattern // for whoever shares the request
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Router lets the patterns of a router reach [Metrics.Middleware] across a
+// middleware in between that hands on a copy of the request, as
+// [http.StripPrefix] and everything that adds to a context do. It goes directly
+// around the router:
+//
+//	mux.Handle("/api/", http.StripPrefix("/api", metrics.Router(api)))
+//
+// The route is then the full template, "/api/things/{id}". Every other layer of
+// sluice does the same for what is inside of it. It costs a copy of the request
+// where no other layer has made one.
+func Router(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e := reqinfo.Enter(w, r)
+		defer e.Leave()
+		e.Next(h)
+	})
+}
+
+// excluded is a route that no pattern can be.
+const excluded = "\x00excluded"
+
+// Exclude keeps the requests to h out of all metrics but the one of requests in
+// flight: probes and scrapes are no traffic, and none of them should count
+// towards an objective.
+func Exclude(h http.Handler) http.Handler { return Route(excluded, h) }
