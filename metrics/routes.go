@@ -175,6 +175,9 @@ func (rt *route) create(method string) {
 		s.count(code)
 	}
 	s.duration(success)
+	for _, name := range failureNames[1:] {
+		s.requests.errors.WithLabelValues(s.method, s.route, name)
+	}
 }
 
 // Route names the route of what h serves, for routers that leave no pattern in

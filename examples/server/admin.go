@@ -1,15 +1,10 @@
 package main
 
 import (
-	"database/sql"
 	"expvar"
 	"io"
 	"net/http"
 	"net/http/pprof"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // adminRoutes is for operators. It has no login: its listener is what protects
@@ -20,7 +15,7 @@ func (s *server) adminRoutes() http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, adminPage)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry}))
+	mux.Handle("/metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /health/detailed", s.detailedHealth)
 	mux.Handle("GET /debug", http.RedirectHandler("/debug/pprof/", http.StatusFound))
 	mux.Handle("GET /debug/vars", expvar.Handler())
@@ -42,16 +37,3 @@ const adminPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>O
 </ul>
 </html>
 `
-
-// newRegistry holds what a process can say of itself. The metrics package adds
-// requests, sockets, queries and answers.
-func newRegistry(db *sql.DB) *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewBuildInfoCollector(),
-		collectors.NewDBStatsCollector(db, "main"),
-	)
-	return r
-}

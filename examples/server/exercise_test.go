@@ -130,10 +130,13 @@ func exercise(t *testing.T, public, admin, password string) {
 	c.json("POST", "/api/logout", "", 204)
 	c.get("/api/me", 401)
 
+	browser := &client{t: t, base: public}
+	res, _ = browser.do("POST", "/csp-reports", strings.NewReader(`{"csp-report":{"effective-directive":"img-src","disposition":"enforce"}}`),
+		map[string]string{"Content-Type": "application/csp-report"})
+	require.Equal(t, 204, res.StatusCode)
+
 	ops := &client{t: t, base: admin}
-	_, metrics := ops.do("GET", "/metrics", nil, nil)
-	require.Contains(t, metrics, "go_goroutines")
-	require.Contains(t, metrics, `go_sql_open_connections{db_name="main"}`)
+	exerciseMetrics(t, ops)
 	require.Contains(t, ops.get("/health/detailed", 200)["components"], "database")
 	for _, path := range []string{"/", "/debug", "/debug/vars", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
 		res, _ := ops.do("GET", path, nil, nil)

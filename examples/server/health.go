@@ -39,10 +39,13 @@ func (s *server) detailedHealth(w http.ResponseWriter, r *http.Request) {
 func (s *server) pingDatabase(ctx context.Context) component {
 	ctx, cancel := context.WithTimeout(ctx, pingWait)
 	defer cancel()
-	if err := s.store.Ping(ctx); err != nil {
-		return component{Status: "unhealthy"}
+	start, status := time.Now(), "healthy"
+	err := s.store.Ping(ctx)
+	if err != nil {
+		status = "unhealthy"
 	}
-	return component{Status: "healthy"}
+	s.metrics.ObserveHealth("database", status, time.Since(start), err)
+	return component{Status: status}
 }
 
 func writeHealth(w http.ResponseWriter, components map[string]component) {

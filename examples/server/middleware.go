@@ -29,13 +29,16 @@ func nonceFrom(ctx context.Context) string {
 	return nonce
 }
 
+// reportPath is where browsers report what the policy kept them from.
+const reportPath = "/csp-reports"
+
 // contentSecurity allows our own page and nothing else (CSP Level 3). A handler
 // that knows better, as the download does, sets a policy of its own.
 func contentSecurity(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		nonce := rand.Text() // 130 bits
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+nonce+"'; style-src 'nonce-"+nonce+
-			"'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+			"'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri "+reportPath)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		inner := r.WithContext(context.WithValue(r.Context(), nonceKey{}, nonce))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluice-go/sluice"
 	"github.com/sluice-go/sluice/examples/server/web"
+	"github.com/sluice-go/sluice/metrics"
 )
 
 // routes is the public service. What a request passes, from the outside in, is
@@ -30,13 +31,17 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	s.api.Mount(service)
 	site.Mount(service)
 	service.Handle("GET /ws/chat", s.hub.Handler(s.chat))
+	service.Handle("POST "+reportPath, violationReports(s.metrics))
+	if err := s.metrics.AddRoutes(append(s.api.Patterns(), "GET /{$}", "GET /static/", "GET /ws/chat", "POST "+reportPath)...); err != nil {
+		return nil, err
+	}
 
 	// The numbers are those of the order in ARCHITECTURE.md. A number without a
 	// layer is the place of a package that is still to come.
 	stack := sluice.Chain(
 		// 1 health: Connection: close while draining
-		requestID, // 2
-		// 3 metrics
+		requestID,            // 2
+		s.metrics.Middleware, // 3
 		// 4 sentryx: recovers panics; until then net/http cuts the connection
 		contentSecurity, // 5, until secheaders takes its place
 		// 6 ratelimit by client address
@@ -44,6 +49,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		deadlines,          // 8
 		// 9 cache
 		// 10 compress
+		metrics.Router, // the layers above copy the request, and the route is found further in
 	)
 	root := http.NewServeMux()
 	s.mountHealth(root) // 0: probes see the real listener and nothing else

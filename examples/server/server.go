@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluice-go/sluice/examples/server/app"
 	"github.com/sluice-go/sluice/examples/server/diskstore"
@@ -17,6 +17,8 @@ import (
 	"github.com/sluice-go/sluice/examples/server/llm"
 	"github.com/sluice-go/sluice/examples/server/sqlstore"
 	"github.com/sluice-go/sluice/examples/server/ws"
+	"github.com/sluice-go/sluice/metrics"
+	"github.com/sluice-go/sluice/metrics/host"
 )
 
 // server holds the parts that live as long as the process.
@@ -24,13 +26,13 @@ type server struct {
 	cfg    config
 	logger *slog.Logger
 
-	store    *sqlstore.Store
-	blobs    *diskstore.Store
-	hub      *ws.Hub
-	model    app.Model
-	chat     *app.Chat
-	api      *httpapi.API
-	registry *prometheus.Registry
+	metrics *metrics.Metrics
+	store   *sqlstore.Store
+	blobs   *diskstore.Store
+	hub     *ws.Hub
+	model   app.Model
+	chat    *app.Chat
+	api     *httpapi.API
 
 	closers []func() error
 }
@@ -45,15 +47,21 @@ func newServer(ctx context.Context, cfg config, logger *slog.Logger, stdout io.W
 }
 
 func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
+	if err := s.openMetrics(); err != nil {
+		return err
+	}
 	if s.blobs, err = diskstore.New(diskstore.Options{Dir: filepath.Join(s.cfg.data, "files")}); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.blobs.Close)
-	s.store, err = sqlstore.Open(ctx, sqlstore.Options{URL: s.cfg.databaseURL, File: s.databaseFile()})
+	s.store, err = sqlstore.Open(ctx, sqlstore.Options{URL: s.cfg.databaseURL, File: s.databaseFile(), OnQuery: s.metrics.ObserveQuery})
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.store.Close)
+	if err := s.metrics.RegisterDB("main", s.store.DB()); err != nil {
+		return err
+	}
 	if s.hub, err = ws.New(ws.Options{Logger: s.logger, Origins: s.cfg.origins}); err != nil {
 		return err
 	}
@@ -66,9 +74,10 @@ func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 		Store:         s.store,
 		Chat:          s.chat,
 		Library:       library,
-		Assistant:     &app.Assistant{Messages: s.store, Model: s.model},
+		Assistant:     &app.Assistant{Messages: observedSearch{s.store, s.metrics}, Model: s.model},
 		Logger:        s.logger,
 		SecureCookies: s.cfg.env != development,
+		Hooks:         apiHooks(s.metrics),
 	})
 	if err != nil {
 		return err
@@ -79,19 +88,36 @@ func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 	if err := library.Sweep(ctx); err != nil {
 		s.logger.Warn("left-over uploads were not all removed", "error", err)
 	}
-	s.registry = newRegistry(s.store.DB())
 	return nil
+}
+
+func (s *server) openMetrics() (err error) {
+	if s.metrics, err = metrics.New(metrics.Options{Logger: s.logger}); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.cfg.data, 0o750); err != nil {
+		return fmt.Errorf("server: -data: %w", err)
+	}
+	machine, err := host.New(host.Options{Paths: map[string]string{"data": s.cfg.data}, Logger: s.logger})
+	if errors.Is(err, errors.ErrUnsupported) { // as on Windows
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.metrics.Registerer().Register(machine)
 }
 
 func (s *server) openModel() (app.Model, error) {
 	if s.cfg.ollamaURL == "" {
-		return llm.Standin{}, nil
+		return observedModel{llm.Standin{}, "sluice", s.metrics}, nil
 	}
-	return llm.NewOllama(llm.OllamaOptions{
+	model, err := llm.NewOllama(llm.OllamaOptions{
 		URL:    s.cfg.ollamaURL,
 		Model:  s.cfg.ollamaModel,
 		Client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
 	})
+	return observedModel{model, "ollama", s.metrics}, err
 }
 
 // close ends what open began, the last first.

@@ -21,6 +21,17 @@ const (
 	CodeUnavailable                    // a dependency is gone; trying again may help
 )
 
+var codeNames = [...]string{"internal", "invalid", "malformed", "unauthenticated", "forbidden", "not_found", "conflict",
+	"precondition", "precondition_needed", "too_large", "unsupported_type", "unavailable"}
+
+// String is a name for logs and metrics.
+func (c Code) String() string {
+	if c < 0 || int(c) >= len(codeNames) {
+		return codeNames[CodeInternal]
+	}
+	return codeNames[c]
+}
+
 // Error is the one error type of the service: a kind, a sentence that is safe
 // to show to anyone, and a cause that is not.
 type Error struct {

@@ -61,6 +61,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request) error {
 	if !s.begun {
 		return err
 	}
+	a.hooks.OnError(kindOf(err), "api")
 	if p := a.explain(r, err); p.Status != statusClientGone {
 		_ = s.send("error", p)
 	}

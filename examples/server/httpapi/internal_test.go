@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,9 +59,17 @@ func FuzzParseTags(f *testing.F) {
 
 func TestGate(t *testing.T) {
 	ctx := context.Background()
+	var mu sync.Mutex
+	var decisions []bool
+	note := func(_ context.Context, policy string, allowed bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, "test", policy)
+		decisions = append(decisions, allowed)
+	}
 	t.Run("one works, one waits its turn, the third is turned away at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			g := newGate(1, 1, time.Second)
+			g := newGate("test", 1, 1, time.Second, note)
 			leave, err := g.enter(ctx)
 			require.NoError(t, err)
 			second := make(chan error)
@@ -79,11 +88,12 @@ func TestGate(t *testing.T) {
 			leave()
 			require.NoError(t, <-second)
 			require.Empty(t, g.places, "everyone left")
+			require.Equal(t, []bool{true, false, true}, decisions, "each is told")
 		})
 	})
 	t.Run("waiting ends after a while, or with the request", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			g := newGate(1, 1, time.Second)
+			g := newGate("test", 1, 1, time.Second, note)
 			leave, err := g.enter(ctx)
 			require.NoError(t, err)
 			defer leave()
@@ -106,7 +116,7 @@ func TestGate(t *testing.T) {
 
 func TestUnknownUsersCostTheSame(t *testing.T) {
 	t.Run("a missing user is compared with a hash of the same cost and never matches", func(t *testing.T) {
-		p := passwords{newGate(1, 0, 0)}
+		p := passwords{newGate("test", 1, 0, 0, func(context.Context, string, bool) {})}
 		hash, err := HashPassword("a password")
 		require.NoError(t, err)
 		require.Equal(t, hash[:len("$2a$10$")], decoy[:len("$2a$10$")])

@@ -33,6 +33,7 @@ func newProblem(status int, detail string, fields map[string]string) problem {
 // fail answers with what the client may know of err.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := a.explain(r, err)
+	a.hooks.OnError(kindOf(err), "api")
 	switch p.Status {
 	case statusClientGone:
 		w.WriteHeader(statusClientGone)
@@ -68,6 +69,20 @@ func (a *API) explain(r *http.Request, err error) problem {
 			slog.String("route", r.Pattern), slog.Int("status", status), slog.Any("error", e.Cause))
 	}
 	return newProblem(status, e.Message, e.Fields)
+}
+
+// kindOf names an error; its text may hold what only logs should.
+func kindOf(err error) string {
+	e, ok := errors.AsType[*app.Error](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case !ok:
+		return app.CodeInternal.String()
+	}
+	return e.Code.String()
 }
 
 func statusOf(code app.Code) int {

@@ -11,6 +11,7 @@ import (
 // resource is one kind of thing: a collection at path and its items. T is the
 // thing, In what a client may say of it, F the filter of its lists.
 type resource[T, In, F any] struct {
+	api     *API
 	kind    string   // names the thing in entity tags and errors
 	path    string   // of the collection, e.g. "/api/messages"
 	private bool     // answers depend on the caller and must not be shared
@@ -93,6 +94,9 @@ func (res resource[T, In, F]) handleGet(w http.ResponseWriter, r *http.Request) 
 	notModified, err := evaluate(r, res.etag(thing))
 	if err != nil {
 		return err
+	}
+	if r.Header.Get("If-None-Match") != "" {
+		res.api.hooks.OnRevalidate(r.Context(), notModified)
 	}
 	if notModified {
 		res.describe(w, thing)

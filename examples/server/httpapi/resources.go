@@ -48,7 +48,7 @@ func (a *API) messages() resource[app.Message, messageInput, app.MessageFilter] 
 		return p.Require(app.RoleAdmin)
 	}
 	return resource[app.Message, messageInput, app.MessageFilter]{
-		kind: "message", path: "/api/messages", writer: app.RoleAuthenticated,
+		api: a, kind: "message", path: "/api/messages", writer: app.RoleAuthenticated,
 		mayReplace: ownOrAdmin, mayDelete: ownOrAdmin,
 		version: func(m app.Message) (int64, int64) { return m.ID, m.Version },
 		filter: func(q *query) app.MessageFilter {
@@ -70,7 +70,7 @@ func (a *API) messages() resource[app.Message, messageInput, app.MessageFilter] 
 
 func (a *API) projects() resource[app.Project, projectInput, app.ProjectFilter] {
 	return resource[app.Project, projectInput, app.ProjectFilter]{
-		kind: "project", path: "/api/projects", writer: app.RoleAuthenticated,
+		api: a, kind: "project", path: "/api/projects", writer: app.RoleAuthenticated,
 		version: func(p app.Project) (int64, int64) { return p.ID, p.Version },
 		filter: func(q *query) app.ProjectFilter {
 			return app.ProjectFilter{Status: q.text("status"), OwnerID: q.id("owner_id")}
@@ -92,7 +92,7 @@ func (a *API) projects() resource[app.Project, projectInput, app.ProjectFilter] 
 
 func (a *API) tickets() resource[app.Ticket, ticketInput, app.TicketFilter] {
 	return resource[app.Ticket, ticketInput, app.TicketFilter]{
-		kind: "ticket", path: "/api/tickets", writer: app.RoleAuthenticated,
+		api: a, kind: "ticket", path: "/api/tickets", writer: app.RoleAuthenticated,
 		version: func(t app.Ticket) (int64, int64) { return t.ID, t.Version },
 		filter: func(q *query) app.TicketFilter {
 			return app.TicketFilter{ProjectID: q.id("project_id"), Status: q.text("status"),
@@ -119,7 +119,7 @@ func (a *API) tickets() resource[app.Ticket, ticketInput, app.TicketFilter] {
 
 func (a *API) files() resource[app.File, fileInput, app.FileFilter] {
 	return resource[app.File, fileInput, app.FileFilter]{
-		kind: "file", path: "/api/files", writer: app.RoleAuthenticated,
+		api: a, kind: "file", path: "/api/files", writer: app.RoleAuthenticated,
 		mayDelete: func(p app.Principal, f app.File) error {
 			if f.UploadedBy == p.UserID {
 				return nil
@@ -143,7 +143,7 @@ func (a *API) files() resource[app.File, fileInput, app.FileFilter] {
 
 func (a *API) users() resource[app.User, userInput, app.UserFilter] {
 	return resource[app.User, userInput, app.UserFilter]{
-		kind: "user", path: "/api/users", private: true, writer: app.RoleAdmin,
+		api: a, kind: "user", path: "/api/users", private: true, writer: app.RoleAdmin,
 		mayRead: func(p app.Principal, id int64) error {
 			if p.Authenticated() && p.UserID == id {
 				return nil

@@ -35,6 +35,15 @@ func (a *API) routes() []route {
 	)
 }
 
+// Patterns are those of all routes that do something.
+func (a *API) Patterns() []string {
+	var all []string
+	for _, rt := range a.routes() {
+		all = append(all, rt.method+" "+rt.path)
+	}
+	return all
+}
+
 // Mount registers everything under /api/ at mux, so that r.Pattern names the
 // full route, e.g. "GET /api/messages/{id}". Wrap mux in [API.Authenticate].
 func (a *API) Mount(mux *http.ServeMux) {

@@ -14,26 +14,37 @@ const (
 	maxField = 20       // bytes read of a form field, one more than an id has
 )
 
-// upload stores the one file of a multipart/form-data body (RFC 7578). The part
+func (a *API) upload(w http.ResponseWriter, r *http.Request) error {
+	file, err := a.receive(r)
+	if err != nil {
+		a.hooks.OnUpload("", 0, kindOf(err))
+		return err
+	}
+	a.hooks.OnUpload(file.FileType, file.Size, "")
+	return a.files().reply(w, http.StatusCreated, file)
+}
+
+// receive stores the one file of a multipart/form-data body (RFC 7578). The part
 // named file must be the last one: what describes the file is then known before
 // its first byte, and the file can go to storage as it arrives.
-func (a *API) upload(w http.ResponseWriter, r *http.Request) error {
+func (a *API) receive(r *http.Request) (app.File, error) {
+	var none app.File
 	p := app.PrincipalFrom(r.Context())
 	if err := p.Require(app.RoleAuthenticated); err != nil {
-		return err
+		return none, err
 	}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "multipart/form-data" {
-		return app.Errorf(app.CodeUnsupportedType, "the body must be multipart/form-data")
+		return none, app.Errorf(app.CodeUnsupportedType, "the body must be multipart/form-data")
 	}
 	if r.ContentLength > a.maxUpload+maxForm {
-		return a.fileTooLarge() // before the client sends any of it
+		return none, a.fileTooLarge() // before the client sends any of it
 	}
 	body := &io.LimitedReader{R: r.Body, N: maxForm}
 	r.Body = io.NopCloser(body)
 	form, err := r.MultipartReader()
 	if err != nil {
-		return app.Errorf(app.CodeMalformed, "the form has no boundary")
+		return none, app.Errorf(app.CodeMalformed, "the form has no boundary")
 	}
 	file := app.File{UploadedBy: p.UserID}
 	part, err := readFields(form, &file)
@@ -41,21 +52,18 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request) error {
 		err = file.Validate() // again in Add, but here nothing is stored yet
 	}
 	if err != nil && body.N <= 0 {
-		return app.Errorf(app.CodeTooLarge, "the form has more than %d bytes before its file", maxForm)
+		return none, app.Errorf(app.CodeTooLarge, "the form has more than %d bytes before its file", maxForm)
 	}
 	if err != nil {
-		return err
+		return none, err
 	}
 	body.N += a.maxUpload
 	content := &lastPart{part: part, form: form, left: a.maxUpload, tooLarge: a.fileTooLarge()}
 	file, err = a.library.Add(r.Context(), file, content)
 	if content.err != nil && content.err != io.EOF {
-		return content.err // the cause of whatever Add makes of it
+		return none, content.err // the cause of whatever Add makes of it
 	}
-	if err != nil {
-		return err
-	}
-	return a.files().reply(w, http.StatusCreated, file)
+	return file, err
 }
 
 func (a *API) fileTooLarge() error {

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/sluice-go/sluice/examples/server/app"
+	"github.com/sluice-go/sluice/examples/server/httpapi"
+	"github.com/sluice-go/sluice/metrics"
+)
+
+// apiHooks connects the API to the metrics.
+func apiHooks(m *metrics.Metrics) httpapi.Hooks {
+	return httpapi.Hooks{
+		OnUpload: func(fileType string, size int64, refused string) {
+			m.ObserveUpload(metrics.Upload{ContentType: fileType, Size: size, Rejected: refused})
+		},
+		OnError: m.ObserveError,
+		OnLimit: m.ObserveRateLimit,
+		// The cache of a client is a cache too, and we can see when it helped.
+		OnRevalidate: func(ctx context.Context, current bool) {
+			result := "miss"
+			if current {
+				result = "hit"
+			}
+			m.ObserveCache(ctx, "client", result)
+		},
+	}
+}
+
+// observedModel measures every answer of a model.
+type observedModel struct {
+	app.Model
+	provider string
+	metrics  *metrics.Metrics
+}
+
+func (o observedModel) Generate(ctx context.Context, question string, sources []app.Message, emit func(string) error) (app.Usage, error) {
+	start := time.Now()
+	var first time.Duration
+	usage, err := o.Model.Generate(ctx, question, sources, func(text string) error {
+		if first == 0 {
+			first = time.Since(start)
+		}
+		return emit(text)
+	})
+	o.metrics.ObserveAI(metrics.AICall{
+		Provider:         o.provider,
+		Model:            o.Name(),
+		Duration:         time.Since(start),
+		TimeToFirstChunk: first,
+		InputTokens:      usage.PromptTokens,
+		OutputTokens:     usage.AnswerTokens,
+		Err:              err,
+	})
+	return usage, err
+}
+
+// observedSearch measures the retrieval of sources.
+type observedSearch struct {
+	app.Messages
+	metrics *metrics.Metrics
+}
+
+func (o observedSearch) SearchMessages(ctx context.Context, words []string, limit int) ([]app.Message, error) {
+	start := time.Now()
+	found, err := o.Messages.SearchMessages(ctx, words, limit)
+	o.metrics.ObserveRAG(ctx, "messages", time.Since(start), len(found), err)
+	return found, err
+}
+
+const maxReport = 64 << 10 // bytes of a violation report
+
+// violationReports takes what browsers report about the content security policy
+// (report-uri, CSP Level 3 §5.3). It counts, and stands in for secheaders.
+func violationReports(m *metrics.Metrics) http.HandlerFunc {
+	type violation struct {
+		Report struct {
+			Effective   string `json:"effective-directive"`
+			Disposition string `json:"disposition"`
+		} `json:"csp-report"`
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		var v violation
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReport))
+		if err == nil && json.Unmarshal(body, &v) == nil {
+			m.ObserveCSPReport(v.Report.Effective, v.Report.Disposition)
+		}
+		w.WriteHeader(http.StatusNoContent) // a browser has no use for an error
+	}
+}

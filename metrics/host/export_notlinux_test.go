@@ -1,0 +1,5 @@
+//go:build !linux
+
+package host
+
+func fakeCPUSet([]int) cpuSet { return cpuSet{} }
