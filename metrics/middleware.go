@@ -20,8 +20,8 @@ func (m *Metrics) Middleware(next http.Handler) http.Handler {
 }
 
 func (m *Metrics) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	e, v := m.enter(w, r)
-	defer e.Leave()
+	var e reqinfo.Entry
+	v := m.enter(&e, w, r)
 	upload := countBody(e.R)
 	m.inFlight.Add(1)
 	defer m.finish(&e, v, upload)
@@ -29,21 +29,21 @@ func (m *Metrics) serve(next http.Handler, w http.ResponseWriter, r *http.Reques
 }
 
 // enter makes everything that a request needs one allocation.
-func (m *Metrics) enter(w http.ResponseWriter, r *http.Request) (reqinfo.Entry, *visit) {
+func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request) *visit {
 	if m.opts.AllowExemplars || hasBody(r) || reqinfo.Find(w, r) != nil {
-		e := reqinfo.Enter(w, r)
+		*e = reqinfo.Enter(w, r)
 		v := &visit{m: m, info: e.Info, req: e.R}
 		e.Rec.Watch(v)
-		return e, v
+		return v
 	}
 	first := new(struct {
 		visit
 		room reqinfo.Space
 	})
 	v := &first.visit
-	e := first.room.Watch(w, r, v)
+	first.room.Watch(e, w, r, v)
 	v.m, v.info, v.req = m, e.Info, r
-	return e, v
+	return v
 }
 
 // visit is a request that may become a stream or a connection.
@@ -63,6 +63,7 @@ func (m *Metrics) finish(e *reqinfo.Entry, v *visit, upload *body) {
 		p = recover() // nil after runtime.Goexit
 	}
 	m.record(e, v, upload, p)
+	e.Leave()
 	if p != nil {
 		panic(p)
 	}
@@ -103,6 +104,9 @@ func (m *Metrics) judge(e *reqinfo.Entry, p any) (code int, failed failure) {
 		return code, noFailure // the connection has a life of its own
 	}
 	gone := e.R.Context().Err()
+	if gone == nil && code != 0 && e.Returned() {
+		return code, noFailure
+	}
 	switch {
 	case !e.Returned() && p != nil && p != any(http.ErrAbortHandler):
 		failed = panicked

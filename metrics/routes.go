@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/sluice-go/sluice/internal/reqinfo"
@@ -16,6 +17,14 @@ type routes struct {
 	m        *Metrics
 	names    *bounded[string, route]
 	patterns *bounded[string, route] // patterns of several methods and hosts share a route
+	recent   [256]atomic.Pointer[named]
+	faulty   sync.Once // RoutePattern was
+}
+
+// named is a pattern that was looked up.
+type named struct {
+	pattern string
+	route   *route
 }
 
 const (
@@ -54,11 +63,22 @@ func (rs *routes) open(name string) *route {
 func (rs *routes) of(e *reqinfo.Entry, code int) *route {
 	pattern, trusted := e.Info.NamedRoute()
 	if f := rs.m.opts.RoutePattern; f != nil && !trusted {
-		if p := f(e.R); p != "" {
+		if p := rs.ask(f, e.R); p != "" {
 			pattern, trusted = p, true
 		}
 	}
 	return rs.by(pattern, trusted, e.R.Method, code)
+}
+
+// ask calls the function of a user, whose panic must not take the place of an
+// answer that was given.
+func (rs *routes) ask(f func(*http.Request) string, r *http.Request) (pattern string) {
+	defer func() {
+		if p := recover(); p != nil {
+			rs.faulty.Do(func() { rs.m.opts.Logger.Error("metrics: RoutePattern panicked", "panic", p) })
+		}
+	}()
+	return f(r)
 }
 
 func (rs *routes) by(pattern string, trusted bool, method string, code int) *route {
@@ -81,12 +101,20 @@ func (rs *routes) by(pattern string, trusted bool, method string, code int) *rou
 }
 
 func (rs *routes) byPattern(pattern string) *route {
-	if rt := rs.patterns.lookup(pattern); rt != nil {
-		return rt
+	// A router hands out the same string each time, which is equal at a glance.
+	place := &rs.recent[(len(pattern)*7+int(pattern[len(pattern)/2])*3+int(pattern[len(pattern)-1]))%len(rs.recent)]
+	if last := place.Load(); last != nil && last.pattern == pattern {
+		return last.route
 	}
-	rt := rs.names.get(rs.nameOf(pattern))
-	if rt.name != Other && len(pattern) <= maxPattern {
+	rt := rs.patterns.lookup(pattern)
+	if rt == nil {
+		if rt = rs.names.get(rs.nameOf(pattern)); rt.name == Other || len(pattern) > maxPattern {
+			return rt
+		}
 		rs.patterns.insert(pattern)
+	}
+	if place.Load() == nil {
+		place.Store(&named{pattern, rt}) // the first stays, as taking turns would cost more
 	}
 	return rt
 }

@@ -52,7 +52,8 @@ func TestOneStackPaysOneAllocation(t *testing.T) {
 func watching(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		room := new(reqinfo.Space)
-		e := room.Watch(w, r, nil)
+		var e reqinfo.Entry
+		room.Watch(&e, w, r, nil)
 		defer e.Leave()
 		e.Next(h)
 	})

@@ -79,7 +79,8 @@ func create(w http.ResponseWriter, r *http.Request) Entry {
 		Info
 		inner
 	})
-	e := whole.begin(w, r)
+	var e Entry
+	e.begin(&whole.Info, w, r)
 	whole.copyRequest(r, &whole.inner)
 	e.R, e.outer = &whole.req, r
 	return e
@@ -93,15 +94,14 @@ func (i *Info) complete(w http.ResponseWriter, r *http.Request) Entry {
 	return e
 }
 
-// begin takes w into the carrier.
-func (i *Info) begin(w http.ResponseWriter, r *http.Request) Entry {
-	e := Entry{W: w, R: r, Info: i, Rec: respw.From(w)}
+// begin takes w into a new carrier.
+func (e *Entry) begin(i *Info, w http.ResponseWriter, r *http.Request) {
+	e.W, e.R, e.Info, e.Rec = w, r, i, respw.From(w)
 	if e.Rec == nil {
 		e.W, e.Rec = i.space.Wrap(w, r, respw.Now())
 		e.ownsRec = true
 	}
 	i.rec, i.seen = e.Rec, r
-	return e
 }
 
 // copyRequest makes the one copy. WithContext is inlined, so the copy lands in
@@ -112,7 +112,7 @@ func (i *Info) copyRequest(r *http.Request, in *inner) {
 		// request; they reach the copy only through a map that both share.
 		r.Trailer = make(http.Header)
 	}
-	i.Context = r.Context()
+	in.ctx = r.Context()
 	in.req = *r.WithContext(i)
 	i.rec.HookSpace(&in.hooks)
 	i.inner = in
@@ -127,12 +127,12 @@ type Space struct{ info Info }
 // context makes the copy, and is found to share the carrier because it shares
 // the writer.
 //
-// watcher is the layer's own, or nil.
-func (s *Space) Watch(w http.ResponseWriter, r *http.Request, watcher respw.Watcher) Entry {
-	e := s.info.begin(w, r)
+// watcher is the layer's own, or nil. The entry is the caller's zero one: to
+// return it costs more than to fill it.
+func (s *Space) Watch(e *Entry, w http.ResponseWriter, r *http.Request, watcher respw.Watcher) {
+	e.begin(&s.info, w, r)
 	e.Rec.Carry(&s.info, watcher)
 	e.watching = true
-	return e
 }
 
 // Next calls the handler inside the layer. A layer that recovers a panic of the

@@ -16,8 +16,6 @@ import (
 // that finding it costs one type assertion; one that [Space.Watch] made becomes
 // that only when a layer further in asks for it.
 type Info struct {
-	context.Context // of the request that arrived
-
 	rec   *respw.Recorder
 	space respw.Space   // for rec, where the outermost layer creates it
 	seen  *http.Request // as it arrived at the outermost layer
@@ -28,7 +26,8 @@ type Info struct {
 
 // inner is what a carrier needs once it is a context.
 type inner struct {
-	req   http.Request // the one copy; its context is the Info
+	ctx   context.Context // of the request that arrived
+	req   http.Request    // the one copy; its context is the Info
 	hooks respw.Hooks
 
 	queries   atomic.Int64
@@ -73,8 +72,13 @@ func (i *Info) Value(key any) any {
 	if key == (infoKey{}) {
 		return i
 	}
-	return i.Context.Value(key)
+	return i.inner.ctx.Value(key)
 }
+
+// Deadline, Done and Err are those of the request that arrived.
+func (i *Info) Deadline() (time.Time, bool) { return i.inner.ctx.Deadline() }
+func (i *Info) Done() <-chan struct{}       { return i.inner.ctx.Done() }
+func (i *Info) Err() error                  { return i.inner.ctx.Err() }
 
 // From returns the carrier of ctx, or nil. All methods accept nil: what is set
 // on it is lost, what is read is zero. So do facts other than the route on a

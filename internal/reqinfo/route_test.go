@@ -97,7 +97,8 @@ func TestTheRouteInsideIsKnownOnCopies(t *testing.T) {
 func watchOn(info **reqinfo.Info, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var room reqinfo.Space
-		e := room.Watch(w, r, nil)
+		var e reqinfo.Entry
+		room.Watch(&e, w, r, nil)
 		defer e.Leave()
 		*info = e.Info
 		e.Next(next)
