@@ -76,4 +76,3 @@ func newMetrics(t testing.TB, o metrics.Options) *metrics.Metrics {
 	require.NoError(t, err)
 	return m
 }
-

@@ -30,7 +30,7 @@
 //   - The lifetime of a stream or of an upgraded connection is no latency: the
 //     duration of such a request is the time to its first byte, and lifetimes
 //     have histograms of their own. A response is a stream from its first flush
-//     on, or if it is a text/event-stream.
+//     on, or if it is a text/event-stream. Both are counted when they begin.
 //   - No string that a caller hands over makes anything panic, and none but the
 //     documented labels appears. A panic of a handler is passed on with its value.
 //   - The body of the server's own request is never replaced, so that an early

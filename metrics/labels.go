@@ -1,6 +1,9 @@
 package metrics
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Values that stand for what must not become a label value of its own.
 const (
@@ -26,8 +29,17 @@ func label(s string) string {
 	if s == "" {
 		return unknown
 	}
-	if len(s) > maxLabel {
-		s = s[:maxLabel] // a rune cut in half is mended below
+	return clip(strings.ToValidUTF8(clip(s), "\uFFFD")) // mended, it may be longer
+}
+
+// clip cuts before a rune, where there are runes.
+func clip(s string) string {
+	if len(s) <= maxLabel {
+		return s
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	end := maxLabel
+	for end > maxLabel-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }

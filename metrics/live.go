@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluice-go/sluice/internal/reqinfo"
 	"github.com/sluice-go/sluice/internal/respw"
 )
 
@@ -45,39 +47,71 @@ func newLive(f *factory) live {
 	}
 }
 
+// visit is a request that may become a stream or a connection. What does is
+// counted at once: to wait for its end would hide for hours how it began.
+type visit struct {
+	m      *Metrics
+	info   *reqinfo.Info
+	rec    *respw.Recorder
+	route  *route // set before the phase, once it lives on
+	method method // as it arrived: handlers may change their request
+	phase  atomic.Uint32
+}
+
 // The phases of a visit.
 const (
 	answering uint32 = iota
 	streaming
+	upgraded
 	ended
 )
 
 // Flushed makes the response a stream, for it does not leave as a whole.
 func (v *visit) Flushed() {
-	if v.stream = v.liveRoute(); v.stream == nil {
+	rt := v.liveRoute()
+	if rt == nil {
 		return
 	}
-	gauge := v.m.live.streams.WithLabelValues(v.stream.name)
-	if v.phase.CompareAndSwap(answering, streaming) {
-		gauge.Inc()
+	active := v.m.live.streams.WithLabelValues(rt.name)
+	active.Inc() // before the end can see it, so that the gauge is never below zero
+	if !v.liveOn(streaming, rt) {
+		active.Dec()
 	}
 }
 
-// endStream reports whether the response was a stream.
-func (v *visit) endStream(rec *respw.Recorder) bool {
-	if v.phase.Swap(ended) == streaming {
-		v.m.live.streams.WithLabelValues(v.stream.name).Dec()
-		return true
-	}
-	// An event stream that leaves the flushing to the server's buffer.
-	_, begun := rec.FirstByte()
-	return begun && isEventStream(rec.Header())
-}
-
-// liveRoute is the route as far as it is known while the handler runs, or nil.
+// liveRoute is the route as far as it is known while the handler runs; nil when
+// the request is not to be counted.
 func (v *visit) liveRoute() *route {
 	pattern, trusted := v.info.RouteInside()
-	return v.m.routes.by(pattern, trusted, v.req.Method, http.StatusOK)
+	return v.m.routes.by(pattern, trusted, v.method, v.rec.Status())
+}
+
+// liveOn counts the request as answered, unless it was or has ended meanwhile.
+func (v *visit) liveOn(phase uint32, rt *route) bool {
+	if v.phase.Load() != answering {
+		return false
+	}
+	v.route = rt
+	if !v.phase.CompareAndSwap(answering, phase) {
+		return false
+	}
+	first, _ := v.rec.FirstByte()
+	rt.series(v.method).answered(codeOf(v.rec), noFailure, first, v.info)
+	return true
+}
+
+// end returns the route of a request that was counted already, or nil.
+func (v *visit) end(lifetime time.Duration) *route {
+	switch v.phase.Swap(ended) {
+	case streaming:
+		v.m.live.streams.WithLabelValues(v.route.name).Dec()
+		v.m.live.streamDuration.WithLabelValues(v.route.name).Observe(lifetime.Seconds())
+		return v.route
+	case upgraded:
+		return v.route
+	default:
+		return nil
+	}
 }
 
 // sockets are the children of one route.
@@ -110,6 +144,7 @@ func (v *visit) Hijacked(nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.Re
 	if rt == nil {
 		return nc, rw
 	}
+	v.liveOn(upgraded, rt)
 	s := rt.socketSeries()
 	s.active.Inc()
 	s.total.Inc()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sluice-go/sluice/internal/reqinfo"
+	"github.com/sluice-go/sluice/internal/respw"
 )
 
 // Middleware measures the requests to next. It goes outside of whatever
@@ -32,7 +33,7 @@ func (m *Metrics) serve(next http.Handler, w http.ResponseWriter, r *http.Reques
 func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request) *visit {
 	if m.opts.AllowExemplars || hasBody(r) || reqinfo.Find(w, r) != nil {
 		*e = reqinfo.Enter(w, r)
-		v := &visit{m: m, info: e.Info, req: e.R}
+		v := &visit{m: m, info: e.Info, rec: e.Rec, method: m.method(r.Method)}
 		e.Rec.Watch(v)
 		return v
 	}
@@ -42,17 +43,8 @@ func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request
 	})
 	v := &first.visit
 	first.room.Watch(e, w, r, v)
-	v.m, v.info, v.req = m, e.Info, r
+	v.m, v.info, v.rec, v.method = m, e.Info, e.Rec, m.method(r.Method)
 	return v
-}
-
-// visit is a request that may become a stream or a connection.
-type visit struct {
-	m      *Metrics
-	info   *reqinfo.Info
-	req    *http.Request
-	phase  atomic.Uint32
-	stream *route
 }
 
 // finish is deferred: it sees panics, and passes them on.
@@ -71,36 +63,33 @@ func (m *Metrics) finish(e *reqinfo.Entry, v *visit, upload *body) {
 
 func (m *Metrics) record(e *reqinfo.Entry, v *visit, upload *body, p any) {
 	lifetime := e.Rec.Start().Elapsed()
-	streamed := v.endStream(e.Rec)
-	code, failed := m.judge(e, p)
-	rt := m.routes.of(e, code)
-	if rt == nil {
-		return
+	code, failed := judge(e, p)
+	rt := v.end(lifetime)
+	switch {
+	case rt != nil && failed == clientLeft:
+		failed = noFailure // how most streams end
+	case rt != nil:
+	default:
+		if rt = m.routes.of(e, v.method, code); rt == nil {
+			return
+		}
+		latency := lifetime
+		if isEventStream(e.Rec) { // one that leaves the flushing to the server's buffer
+			latency, _ = e.Rec.FirstByte()
+			m.live.streamDuration.WithLabelValues(rt.name).Observe(lifetime.Seconds())
+		}
+		rt.series(v.method).answered(code, failed, latency, e.Info)
 	}
-	s := rt.series(e.R.Method)
-	s.count(code).Inc()
+	s := rt.series(v.method)
 	s.fail(failed)
 	s.requestSize.Observe(float64(upload.bytes()))
 	s.responseSize.Observe(float64(e.Rec.Bytes()))
-	latency := lifetime
-	if streamed || e.Rec.Hijacked() {
-		if first, ok := e.Rec.FirstByte(); ok {
-			latency = first
-		}
-	}
-	s.duration(outcomeOf(code, failed)).observe(latency, e.Info)
-	if streamed {
-		m.live.streamDuration.WithLabelValues(rt.name).Observe(lifetime.Seconds())
-	}
 }
 
 // judge says what the client saw, and what went wrong besides.
-func (m *Metrics) judge(e *reqinfo.Entry, p any) (code int, failed failure) {
-	code = e.Rec.Status()
-	if code < 100 && code != 0 || code > 599 {
-		code = codeUnknown
-	}
-	if e.Rec.Hijacked() {
+func judge(e *reqinfo.Entry, p any) (code int, failed failure) {
+	code = codeOf(e.Rec)
+	if e.Rec.Hijacked() && e.Returned() {
 		return code, noFailure // the connection has a life of its own
 	}
 	gone := e.R.Context().Err()
@@ -117,13 +106,22 @@ func (m *Metrics) judge(e *reqinfo.Entry, p any) (code int, failed failure) {
 	case errors.Is(gone, context.DeadlineExceeded) && wasTimedOut(e):
 		return http.StatusServiceUnavailable, timedOut
 	}
-	if code == 0 {
+	_, begun := e.Rec.FirstByte()
+	if code == 0 || !begun && (failed == abort || failed == clientLeft) { // it is still in the server's buffer
 		code = unsentCode(failed)
 	}
 	return code, failed
 }
 
-// unsentCode is the code of a request whose handler sent no status.
+// codeOf is the final status, 0 while it is open.
+func codeOf(rec *respw.Recorder) int {
+	if code := rec.Status(); code <= 599 {
+		return code
+	}
+	return codeUnknown
+}
+
+// unsentCode is the code of a request of whose answer nothing left.
 func unsentCode(f failure) int {
 	switch f {
 	case panicked:
@@ -140,12 +138,11 @@ func unsentCode(f failure) int {
 // isComplete reports whether the whole answer was handed over before its client
 // went away, as clients do when they have got what they came for.
 func isComplete(e *reqinfo.Entry) bool {
-	status := e.Rec.Status()
-	if status == http.StatusNoContent || status == http.StatusNotModified || status != 0 && e.R.Method == http.MethodHead {
-		return true
+	if !e.Rec.Committed() {
+		return false
 	}
 	declared, err := strconv.ParseInt(e.Rec.Header().Get("Content-Length"), 10, 64)
-	return err == nil && status != 0 && e.Rec.Bytes() >= declared
+	return err == nil && e.Rec.Bytes() >= declared || !e.Rec.BodyAllowed()
 }
 
 // wasTimedOut reports whether somebody outside has answered in the place of the
@@ -174,12 +171,12 @@ func outcomeOf(code int, f failure) outcome {
 	}
 }
 
-func isEventStream(h http.Header) bool {
-	ct := h.Get("Content-Type")
-	if len(ct) < len("text/event-stream") {
+// isEventStream tells an event stream that was begun; headers alone are none.
+func isEventStream(rec *respw.Recorder) bool {
+	if _, begun := rec.FirstByte(); !begun {
 		return false
 	}
-	t, _, _ := mime.ParseMediaType(ct)
+	t, _, _ := mime.ParseMediaType(rec.Header().Get("Content-Type"))
 	return t == "text/event-stream"
 }
 
@@ -190,7 +187,11 @@ type body struct {
 	read atomic.Int64
 }
 
-func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+// hasBody relies on the server, which sets -1 for an unknown length. HTTP/2 has
+// a Body for every request.
+func hasBody(r *http.Request) bool {
+	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
+}
 
 // countBody replaces the body of a copy of the server's request. That of the
 // server's own must stay what it is: net/http looks at its type when it decides

@@ -126,7 +126,7 @@ func (o Options) validate() error {
 	}
 	check(o.Registerer != nil, "Registerer", "must be given with a Gatherer")
 	check(o.Gatherer != nil, "Gatherer", "must be given, as the Registerer is none itself")
-	check(o.Namespace == "" || model.LegacyValidation.IsValidMetricName(o.Namespace), "Namespace", "%q has other characters than letters, digits and underscores", o.Namespace)
+	check(o.Namespace == "" || model.LegacyValidation.IsValidLabelName(o.Namespace), "Namespace", "%q has other characters than letters, digits and underscores", o.Namespace)
 	check(len(o.Methods) <= 64, "Methods", "there are more than 64")
 	for i, method := range o.Methods {
 		check(label(method) == method && method != Other, "Methods", "%q is not fit to be a label value", method)

@@ -4,8 +4,11 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-go/sluice/internal/reqinfo"
 )
 
 // An outcome is the class of a request in the histograms of durations: an
@@ -155,6 +158,12 @@ func (s *series) duration(o outcome) *timer {
 		return s.durations[o].Load()
 	}
 	return t
+}
+
+// answered counts a request whose code and time to answer are known.
+func (s *series) answered(code int, failed failure, latency time.Duration, info *reqinfo.Info) {
+	s.count(code).Inc()
+	s.duration(outcomeOf(code, failed)).observe(latency, info)
 }
 
 func (s *series) fail(f failure) {

@@ -60,14 +60,14 @@ func (rs *routes) open(name string) *route {
 
 // of is the route of a request that was answered with code; nil for one that is
 // not to be counted.
-func (rs *routes) of(e *reqinfo.Entry, code int) *route {
+func (rs *routes) of(e *reqinfo.Entry, m method, code int) *route {
 	pattern, trusted := e.Info.NamedRoute()
 	if f := rs.m.opts.RoutePattern; f != nil && !trusted {
 		if p := rs.ask(f, e.R); p != "" {
 			pattern, trusted = p, true
 		}
 	}
-	return rs.by(pattern, trusted, e.R.Method, code)
+	return rs.by(pattern, trusted, m, code)
 }
 
 // ask calls the function of a user, whose panic must not take the place of an
@@ -81,7 +81,7 @@ func (rs *routes) ask(f func(*http.Request) string, r *http.Request) (pattern st
 	return f(r)
 }
 
-func (rs *routes) by(pattern string, trusted bool, method string, code int) *route {
+func (rs *routes) by(pattern string, trusted bool, m method, code int) *route {
 	switch {
 	case pattern == excluded:
 		return nil
@@ -89,11 +89,11 @@ func (rs *routes) by(pattern string, trusted bool, method string, code int) *rou
 		return rs.names.lookup(Unmatched)
 	case pattern == "":
 		return rs.names.lookup(Unrouted)
-	case method != http.MethodConnect || trusted || strings.HasPrefix(pattern, "CONNECT "):
+	case !m.connect || trusted || code/100 != 3 || strings.HasPrefix(pattern, "CONNECT "):
 		return rs.byPattern(pattern)
 	}
-	// ServeMux answers a CONNECT that lacks a trailing slash with a redirect, and
-	// leaves the path of the request as its pattern (golang.org/issue/73688).
+	// ServeMux redirects a CONNECT that lacks a trailing slash, and then leaves
+	// the path of the request as its pattern (golang.org/issue/73688).
 	if rt := rs.names.lookup(label(rs.nameOf(pattern))); rt != nil {
 		return rt
 	}
@@ -133,10 +133,10 @@ func (rs *routes) nameOf(pattern string) string {
 
 // series returns the children for a method. Those of the overflow name no
 // method, as that is the client's to choose.
-func (rt *route) series(method string) *series {
-	i := len(rt.m.methods)
-	if rt.name != Other {
-		i = rt.m.method(method)
+func (rt *route) series(m method) *series {
+	i := int(m.place)
+	if rt.name == Other {
+		i = len(rt.m.methods)
 	}
 	if s := rt.methods[i].Load(); s != nil {
 		return s
@@ -152,15 +152,19 @@ func (rt *route) series(method string) *series {
 	return s
 }
 
-// method is the place of a method in the list, which has the frequent ones
-// first; its length stands for all that are not in it.
-func (m *Metrics) method(name string) int {
-	for i := range m.methods {
-		if m.methods[i] == name {
-			return i
-		}
+// method is the place of a method in the list of Metrics; the length of the list
+// stands for all that are not in it.
+type method struct {
+	place   uint8
+	connect bool
+}
+
+func (m *Metrics) method(name string) method {
+	place := 0 // a scan, as the frequent ones come first
+	for place < len(m.methods) && m.methods[place] != name {
+		place++
 	}
-	return len(m.methods)
+	return method{uint8(place), name == http.MethodConnect}
 }
 
 // AddRoutes creates the series of routes at zero, so that the first request,
@@ -197,8 +201,8 @@ func methodOf(pattern string) string {
 }
 
 // create makes the series that ratios and objectives are computed from.
-func (rt *route) create(method string) {
-	s := rt.series(method)
+func (rt *route) create(name string) {
+	s := rt.series(rt.m.method(name))
 	for _, code := range []int{http.StatusOK, http.StatusInternalServerError} {
 		s.count(code)
 	}

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"cmp"
-	"mime"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,8 +52,8 @@ func (m *Metrics) ObserveUpload(u Upload) {
 
 // typeClass maps a media type to one of a closed set.
 func typeClass(contentType string) string {
-	t, _, _ := mime.ParseMediaType(contentType)
-	top, sub, _ := strings.Cut(t, "/")
+	t, _, _ := strings.Cut(contentType, ";")
+	top, sub, _ := strings.Cut(strings.ToLower(strings.TrimSpace(t)), "/")
 	switch top {
 	case "image", "audio", "video", "text", "font":
 		return top
@@ -63,8 +62,8 @@ func typeClass(contentType string) string {
 		return "other"
 	}
 	for _, class := range []struct{ name, marks string }{
-		{"archive", "zip gzip tar rar 7z bzip2 zstd compressed"},
 		{"document", "pdf msword officedocument opendocument rtf epub ms-excel ms-powerpoint"},
+		{"archive", "zip gzip tar rar 7z bzip2 zstd compressed"},
 		{"text", "json xml yaml javascript"},
 	} {
 		for mark := range strings.FieldsSeq(class.marks) {

@@ -64,7 +64,9 @@ func joinPatterns(outer, outerPath, inner, innerPath string) string {
 	}
 	outerMethod, outerHost, outerTemplate := splitPattern(outer)
 	method, host, template := splitPattern(inner)
-	if method == "" {
+	// A CONNECT's inner "pattern" may be its path (golang.org/issue/73688), which
+	// must not look like one that was registered for the method.
+	if method == "" && outerMethod != http.MethodConnect {
 		method = outerMethod
 	}
 	if host == "" {

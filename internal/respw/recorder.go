@@ -143,7 +143,7 @@ func (r *Recorder) commit(status int) {
 
 // wrote accounts for body bytes that the inner writer accepted.
 func (r *Recorder) wrote(n int64) {
-	if n <= 0 || !r.bodyAllowed() {
+	if n <= 0 || !r.BodyAllowed() {
 		return
 	}
 	if r.bytes.Add(n) > serverBuffer && r.firstByte.Load() == 0 {
@@ -151,9 +151,9 @@ func (r *Recorder) wrote(n int64) {
 	}
 }
 
-// bodyAllowed is RFC 9110 §6.4.1: these answers have no content, whatever a
-// handler writes.
-func (r *Recorder) bodyAllowed() bool {
+// BodyAllowed reports whether the answer has content (RFC 9110 §6.4.1). Answers
+// to HEAD, 204 and 304 have none, whatever a handler writes.
+func (r *Recorder) BodyAllowed() bool {
 	status := r.Status()
 	return !r.head && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
