@@ -1,9 +1,11 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -153,6 +155,7 @@ func (m *Metrics) ObserveError(kind, component string) {
 var checkStates = [...]string{"healthy", "degraded", "unhealthy", unknown}
 
 type checkSeries struct {
+	mu          sync.Mutex // so that it is in one state at a time
 	states      [len(checkStates)]prometheus.Gauge
 	duration    prometheus.Observer
 	lastSuccess prometheus.Gauge
@@ -181,6 +184,8 @@ func (m *Metrics) ObserveHealth(check, status string, d time.Duration, _ error) 
 			found = i
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := range s.states {
 		if i != found {
 			s.states[i].Set(0)
@@ -221,13 +226,13 @@ type reportKey struct{ directive, disposition string }
 
 // directives are those of CSP Level 3 (§6) and of the specifications that add to
 // it.
-var directives = func() map[string]bool {
-	all := map[string]bool{}
+var directives = func() map[string]string {
+	all := map[string]string{}
 	for d := range strings.FieldsSeq(`default-src script-src script-src-elem script-src-attr style-src style-src-elem
 		style-src-attr img-src font-src connect-src media-src object-src frame-src child-src worker-src manifest-src
 		base-uri form-action frame-ancestors navigate-to sandbox upgrade-insecure-requests block-all-mixed-content
 		require-trusted-types-for trusted-types prefetch-src fenced-frame-src webrtc report-uri report-to`) {
-		all[d] = true
+		all[d] = d
 	}
 	return all
 }()
@@ -237,13 +242,13 @@ func newReports(f *factory) *bounded[reportKey, prometheus.Counter] {
 	// Anyone can send a report, so that nothing but the names of the
 	// specification can be a label value.
 	clean := func(k reportKey) reportKey {
-		if !directives[k.directive] {
-			k.directive = Other
+		clean := reportKey{cmp.Or(directives[k.directive], Other), Other}
+		for _, disposition := range []string{"enforce", "report"} {
+			if k.disposition == disposition {
+				clean.disposition = disposition
+			}
 		}
-		if k.disposition != "enforce" && k.disposition != "report" {
-			k.disposition = Other
-		}
-		return k
+		return clean
 	}
 	open := func(k reportKey) *prometheus.Counter {
 		c := total.WithLabelValues(k.directive, k.disposition)

@@ -24,12 +24,12 @@ const (
 const maxLabel = 128
 
 // label makes a string fit to be a label value. What is not UTF-8 would make
-// client_golang panic.
+// client_golang panic, and a piece of something large would keep all of it.
 func label(s string) string {
 	if s == "" {
 		return unknown
 	}
-	return clip(strings.ToValidUTF8(clip(s), "\uFFFD")) // mended, it may be longer
+	return strings.Clone(clip(strings.ToValidUTF8(clip(s), "\uFFFD"))) // mended, it may be longer
 }
 
 // clip cuts before a rune, where there are runes.

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"mime"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -53,8 +55,10 @@ type visit struct {
 	m      *Metrics
 	info   *reqinfo.Info
 	rec    *respw.Recorder
-	route  *route // set before the phase, once it lives on
-	method method // as it arrived: handlers may change their request
+	req    *http.Request // as the handler got it
+	upload *body         // nil without one
+	route  *route        // set before the phase, once it lives on
+	method method        // as it arrived: handlers may change their request
 	phase  atomic.Uint32
 }
 
@@ -66,8 +70,19 @@ const (
 	ended
 )
 
+// Outgrew looks for an event stream that leaves the flushing to the buffer of
+// the server.
+func (v *visit) Outgrew() {
+	if t, _, _ := mime.ParseMediaType(v.rec.Header().Get("Content-Type")); t == "text/event-stream" {
+		v.Flushed()
+	}
+}
+
 // Flushed makes the response a stream, for it does not leave as a whole.
 func (v *visit) Flushed() {
+	if v.phase.Load() != answering {
+		return
+	}
 	rt := v.liveRoute()
 	if rt == nil {
 		return
@@ -82,15 +97,12 @@ func (v *visit) Flushed() {
 // liveRoute is the route as far as it is known while the handler runs; nil when
 // the request is not to be counted.
 func (v *visit) liveRoute() *route {
-	pattern, trusted := v.info.RouteInside()
-	return v.m.routes.by(pattern, trusted, v.method, v.rec.Status())
+	pattern, named := v.info.RouteInside()
+	return v.m.routes.of(v.req, pattern, named, v.rec.Status())
 }
 
 // liveOn counts the request as answered, unless it was or has ended meanwhile.
 func (v *visit) liveOn(phase uint32, rt *route) bool {
-	if v.phase.Load() != answering {
-		return false
-	}
 	v.route = rt
 	if !v.phase.CompareAndSwap(answering, phase) {
 		return false

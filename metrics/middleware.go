@@ -3,8 +3,8 @@ package metrics
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -23,76 +23,88 @@ func (m *Metrics) Middleware(next http.Handler) http.Handler {
 func (m *Metrics) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	var e reqinfo.Entry
 	v := m.enter(&e, w, r)
-	upload := countBody(e.R)
 	m.inFlight.Add(1)
-	defer m.finish(&e, v, upload)
+	defer m.finish(&e, v, r.Context())
 	e.Next(next)
 }
 
 // enter makes everything that a request needs one allocation.
 func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request) *visit {
-	if m.opts.AllowExemplars || hasBody(r) || reqinfo.Find(w, r) != nil {
+	var v *visit
+	switch {
+	case m.opts.AllowExemplars || reqinfo.Find(w, r) != nil:
+		v = new(visit)
 		*e = reqinfo.Enter(w, r)
-		v := &visit{m: m, info: e.Info, rec: e.Rec, method: m.method(r.Method)}
 		e.Rec.Watch(v)
-		return v
+		if hasBody(r) {
+			v.upload = &body{ReadCloser: r.Body}
+		}
+	case hasBody(r):
+		first := new(struct {
+			visit
+			body
+			room reqinfo.CopySpace
+		})
+		v = &first.visit
+		first.room.Watch(e, w, r, v)
+		first.ReadCloser, v.upload = r.Body, &first.body
+	default:
+		first := new(struct {
+			visit
+			room reqinfo.Space
+		})
+		v = &first.visit
+		first.room.Watch(e, w, r, v)
 	}
-	first := new(struct {
-		visit
-		room reqinfo.Space
-	})
-	v := &first.visit
-	first.room.Watch(e, w, r, v)
-	v.m, v.info, v.rec, v.method = m, e.Info, e.Rec, m.method(r.Method)
+	v.m, v.info, v.rec, v.req, v.method = m, e.Info, e.Rec, e.R, m.method(r.Method)
+	if v.upload != nil {
+		e.R.Body = v.upload
+	}
 	return v
 }
 
 // finish is deferred: it sees panics, and passes them on.
-func (m *Metrics) finish(e *reqinfo.Entry, v *visit, upload *body) {
+func (m *Metrics) finish(e *reqinfo.Entry, v *visit, ctx context.Context) {
 	m.inFlight.Add(-1)
 	var p any
 	if !e.Returned() {
 		p = recover() // nil after runtime.Goexit
 	}
-	m.record(e, v, upload, p)
+	m.record(e, v, ctx, p)
 	e.Leave()
 	if p != nil {
 		panic(p)
 	}
 }
 
-func (m *Metrics) record(e *reqinfo.Entry, v *visit, upload *body, p any) {
+func (m *Metrics) record(e *reqinfo.Entry, v *visit, ctx context.Context, p any) {
 	lifetime := e.Rec.Start().Elapsed()
-	code, failed := judge(e, p)
+	code, failed := judge(e, ctx.Err(), p)
 	rt := v.end(lifetime)
 	switch {
 	case rt != nil && failed == clientLeft:
 		failed = noFailure // how most streams end
 	case rt != nil:
 	default:
-		if rt = m.routes.of(e, v.method, code); rt == nil {
+		pattern, named := e.Info.NamedRoute()
+		if rt = m.routes.of(e.R, pattern, named, code); rt == nil {
 			return
 		}
-		latency := lifetime
-		if isEventStream(e.Rec) { // one that leaves the flushing to the server's buffer
-			latency, _ = e.Rec.FirstByte()
-			m.live.streamDuration.WithLabelValues(rt.name).Observe(lifetime.Seconds())
-		}
-		rt.series(v.method).answered(code, failed, latency, e.Info)
+		rt.series(v.method).answered(code, failed, lifetime, e.Info)
 	}
 	s := rt.series(v.method)
 	s.fail(failed)
-	s.requestSize.Observe(float64(upload.bytes()))
+	s.requestSize.Observe(float64(v.upload.bytes()))
 	s.responseSize.Observe(float64(e.Rec.Bytes()))
 }
 
-// judge says what the client saw, and what went wrong besides.
-func judge(e *reqinfo.Entry, p any) (code int, failed failure) {
+// judge says what the client saw, and what went wrong besides. gone is the error
+// of the context that the request came with: others may be put on it further in.
+func judge(e *reqinfo.Entry, gone error, p any) (code int, failed failure) {
 	code = codeOf(e.Rec)
 	if e.Rec.Hijacked() && e.Returned() {
 		return code, noFailure // the connection has a life of its own
 	}
-	gone := e.R.Context().Err()
 	if gone == nil && code != 0 && e.Returned() {
 		return code, noFailure
 	}
@@ -103,14 +115,21 @@ func judge(e *reqinfo.Entry, p any) (code int, failed failure) {
 		failed = clientLeft
 	case !e.Returned():
 		failed = abort
-	case errors.Is(gone, context.DeadlineExceeded) && wasTimedOut(e):
+	case errors.Is(gone, context.DeadlineExceeded) && isTimedOut(e):
 		return http.StatusServiceUnavailable, timedOut
+	case errors.Is(gone, context.DeadlineExceeded) && code == 0:
+		failed = timedOut
 	}
-	_, begun := e.Rec.FirstByte()
-	if code == 0 || !begun && (failed == abort || failed == clientLeft) { // it is still in the server's buffer
+	if code == 0 || (failed == abort || failed == clientLeft) && !hasLeft(e.Rec) {
 		code = unsentCode(failed)
 	}
 	return code, failed
+}
+
+// hasLeft reports whether anything of the answer left the server's buffer.
+func hasLeft(rec *respw.Recorder) bool {
+	_, begun := rec.FirstByte()
+	return begun
 }
 
 // codeOf is the final status, 0 while it is open.
@@ -138,20 +157,19 @@ func unsentCode(f failure) int {
 // isComplete reports whether the whole answer was handed over before its client
 // went away, as clients do when they have got what they came for.
 func isComplete(e *reqinfo.Entry) bool {
-	if !e.Rec.Committed() {
+	if !hasLeft(e.Rec) {
 		return false
 	}
 	declared, err := strconv.ParseInt(e.Rec.Header().Get("Content-Length"), 10, 64)
 	return err == nil && e.Rec.Bytes() >= declared || !e.Rec.BodyAllowed()
 }
 
-// wasTimedOut reports whether somebody outside has answered in the place of the
-// handler, when the time it was given was over.
-func wasTimedOut(e *reqinfo.Entry) bool {
-	if !e.Rec.Committed() {
-		return true
+// isTimedOut reports whether an http.TimeoutHandler outside has answered in the
+// place of the handler.
+func isTimedOut(e *reqinfo.Entry) bool {
+	if !e.Rec.Committed() && fmt.Sprintf("%T", e.Rec.Inner()) != "*http.timeoutWriter" {
+		return false // whoever it is may still answer, and must find nothing written
 	}
-	// Nothing is written; http.TimeoutHandler tells what it would do with it.
 	_, err := e.W.Write(nil)
 	return errors.Is(err, http.ErrHandlerTimeout)
 }
@@ -171,17 +189,10 @@ func outcomeOf(code int, f failure) outcome {
 	}
 }
 
-// isEventStream tells an event stream that was begun; headers alone are none.
-func isEventStream(rec *respw.Recorder) bool {
-	if _, begun := rec.FirstByte(); !begun {
-		return false
-	}
-	t, _, _ := mime.ParseMediaType(rec.Header().Get("Content-Type"))
-	return t == "text/event-stream"
-}
-
 // body counts what is read of a request body: what was only declared, or left
-// unread, was not uploaded.
+// unread, was not uploaded. It goes into copies of the server's request. In its
+// own the body must stay what it is: net/http looks at its type when it decides
+// about 100 Continue (RFC 9110 §10.1.1).
 type body struct {
 	io.ReadCloser
 	read atomic.Int64
@@ -191,18 +202,6 @@ type body struct {
 // a Body for every request.
 func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
-}
-
-// countBody replaces the body of a copy of the server's request. That of the
-// server's own must stay what it is: net/http looks at its type when it decides
-// about 100 Continue (RFC 9110 §10.1.1).
-func countBody(r *http.Request) *body {
-	if !hasBody(r) {
-		return nil
-	}
-	b := &body{ReadCloser: r.Body}
-	r.Body = b
-	return b
 }
 
 func (b *body) Read(p []byte) (int, error) {

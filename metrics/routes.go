@@ -28,8 +28,8 @@ type named struct {
 }
 
 const (
-	patternsPerRoute = 16       // that are remembered, on average; others cost a look at their text
-	maxPattern       = 16 << 10 // bytes of one that is remembered
+	patternsPerRoute = 16  // that are remembered, on average; others cost a look at their text
+	maxPattern       = 256 // bytes of one that is remembered
 )
 
 // route is one value of the route label.
@@ -48,8 +48,7 @@ func newRoutes(m *Metrics, f *factory) *routes {
 		rs.names.force(fixed)
 		rs.names.limit++ // for these are ours
 	}
-	same := func(pattern string) string { return pattern }
-	rs.patterns = newBounded(m.opts.MaxRoutes*patternsPerRoute, over, "", same,
+	rs.patterns = newBounded(m.opts.MaxRoutes*patternsPerRoute, over, "", strings.Clone,
 		func(pattern string) *route { return rs.names.get(rs.nameOf(pattern)) })
 	return rs
 }
@@ -59,15 +58,23 @@ func (rs *routes) open(name string) *route {
 }
 
 // of is the route of a request that was answered with code; nil for one that is
-// not to be counted.
-func (rs *routes) of(e *reqinfo.Entry, m method, code int) *route {
-	pattern, trusted := e.Info.NamedRoute()
-	if f := rs.m.opts.RoutePattern; f != nil && !trusted {
-		if p := rs.ask(f, e.R); p != "" {
-			pattern, trusted = p, true
+// not to be counted. pattern is what the carrier says, and named whether it is a
+// name that was given.
+func (rs *routes) of(r *http.Request, pattern string, named bool, code int) *route {
+	if f := rs.m.opts.RoutePattern; f != nil && !named {
+		if p := rs.ask(f, r); p != "" {
+			pattern = p
 		}
 	}
-	return rs.by(pattern, trusted, m, code)
+	switch {
+	case pattern == excluded:
+		return nil
+	case pattern == "" && (code == http.StatusNotFound || code == http.StatusMethodNotAllowed):
+		return rs.names.lookup(Unmatched)
+	case pattern == "":
+		return rs.names.lookup(Unrouted)
+	}
+	return rs.byPattern(pattern)
 }
 
 // ask calls the function of a user, whose panic must not take the place of an
@@ -81,25 +88,6 @@ func (rs *routes) ask(f func(*http.Request) string, r *http.Request) (pattern st
 	return f(r)
 }
 
-func (rs *routes) by(pattern string, trusted bool, m method, code int) *route {
-	switch {
-	case pattern == excluded:
-		return nil
-	case pattern == "" && (code == http.StatusNotFound || code == http.StatusMethodNotAllowed):
-		return rs.names.lookup(Unmatched)
-	case pattern == "":
-		return rs.names.lookup(Unrouted)
-	case !m.connect || trusted || code/100 != 3 || strings.HasPrefix(pattern, "CONNECT "):
-		return rs.byPattern(pattern)
-	}
-	// ServeMux redirects a CONNECT that lacks a trailing slash, and then leaves
-	// the path of the request as its pattern (golang.org/issue/73688).
-	if rt := rs.names.lookup(label(rs.nameOf(pattern))); rt != nil {
-		return rt
-	}
-	return rs.names.lookup(Unmatched)
-}
-
 func (rs *routes) byPattern(pattern string) *route {
 	// A router hands out the same string each time, which is equal at a glance.
 	place := &rs.recent[(len(pattern)*7+int(pattern[len(pattern)/2])*3+int(pattern[len(pattern)-1]))%len(rs.recent)]
@@ -111,6 +99,7 @@ func (rs *routes) byPattern(pattern string) *route {
 		if rt = rs.names.get(rs.nameOf(pattern)); rt.name == Other || len(pattern) > maxPattern {
 			return rt
 		}
+		pattern = strings.Clone(pattern)
 		rs.patterns.insert(pattern)
 	}
 	if place.Load() == nil {
@@ -134,7 +123,7 @@ func (rs *routes) nameOf(pattern string) string {
 // series returns the children for a method. Those of the overflow name no
 // method, as that is the client's to choose.
 func (rt *route) series(m method) *series {
-	i := int(m.place)
+	i := int(m)
 	if rt.name == Other {
 		i = len(rt.m.methods)
 	}
@@ -154,17 +143,14 @@ func (rt *route) series(m method) *series {
 
 // method is the place of a method in the list of Metrics; the length of the list
 // stands for all that are not in it.
-type method struct {
-	place   uint8
-	connect bool
-}
+type method uint8
 
 func (m *Metrics) method(name string) method {
 	place := 0 // a scan, as the frequent ones come first
 	for place < len(m.methods) && m.methods[place] != name {
 		place++
 	}
-	return method{uint8(place), name == http.MethodConnect}
+	return method(place)
 }
 
 // AddRoutes creates the series of routes at zero, so that the first request,

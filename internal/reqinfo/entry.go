@@ -107,15 +107,20 @@ func (e *Entry) begin(i *Info, w http.ResponseWriter, r *http.Request) {
 // copyRequest makes the one copy. WithContext is inlined, so the copy lands in
 // place.
 func (i *Info) copyRequest(r *http.Request, in *inner) {
-	if r.Trailer == nil && r.ContentLength < 0 {
-		// The server adds undeclared trailers of a chunked body to its own
-		// request; they reach the copy only through a map that both share.
-		r.Trailer = make(http.Header)
-	}
+	shareTrailer(r)
 	in.ctx = r.Context()
 	in.req = *r.WithContext(i)
 	i.rec.HookSpace(&in.hooks)
 	i.inner = in
+}
+
+// shareTrailer gets a request ready to be copied: the server adds undeclared
+// trailers of a chunked body to its own request, and they reach a copy only
+// through a map that both share.
+func shareTrailer(r *http.Request) {
+	if r.Trailer == nil && r.ContentLength < 0 {
+		r.Trailer = make(http.Header)
+	}
 }
 
 // Space is room for a carrier inside something that is allocated anyway. It is
@@ -135,6 +140,20 @@ func (s *Space) Watch(e *Entry, w http.ResponseWriter, r *http.Request, watcher 
 	e.watching = true
 }
 
+// CopySpace is Space for a layer that changes the request, as by another Body.
+type CopySpace struct {
+	room Space
+	req  http.Request
+}
+
+// Watch is [Space.Watch], with a copy of the request that the layer may change.
+func (s *CopySpace) Watch(e *Entry, w http.ResponseWriter, r *http.Request, watcher respw.Watcher) {
+	shareTrailer(r)
+	s.req = *r
+	s.room.Watch(e, w, &s.req, watcher)
+	e.outer = r
+}
+
 // Next calls the handler inside the layer. A layer that recovers a panic of the
 // handler answers through W; so does one that answers without calling Next.
 func (e *Entry) Next(next http.Handler) {
@@ -152,7 +171,7 @@ func (e *Entry) Leave() {
 	i := e.Info
 	switch {
 	case e.watching:
-		i.rename(e.R)
+		i.part(e.R, e.outer, e.returned)
 	case e.outer != nil:
 		if e.R != &i.inner.req {
 			i.adopt(e.R)
@@ -212,15 +231,22 @@ func (i *Info) leave(outer *http.Request, returned bool) {
 	}
 }
 
-// rename gives the request that arrived the pattern that a copy may have hidden.
-func (i *Info) rename(seen *http.Request) {
-	if i.inner == nil {
-		return
+// part is leave for the layer that watches, which handed on the request that
+// arrived or, as outer tells, a copy of it.
+func (i *Info) part(seen, outer *http.Request, returned bool) {
+	if i.inner != nil {
+		i.inner.mu.Lock()
+		seen.Pattern = i.matched()
+		seen.MultipartForm = cmp.Or(seen.MultipartForm, i.inner.req.MultipartForm, i.inner.form)
+		i.inner.trail = trail{whole: true, pattern: seen.Pattern}
+		i.inner.mu.Unlock()
 	}
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	seen.Pattern = i.matched()
-	i.inner.trail = trail{whole: true, pattern: seen.Pattern}
+	if outer != nil {
+		outer.Pattern, outer.MultipartForm = seen.Pattern, seen.MultipartForm
+	}
+	if !returned {
+		removeForm(seen.MultipartForm, nil)
+	}
 }
 
 // removeForm removes the temporary files of a form that another one displaced.

@@ -134,7 +134,7 @@ func (i *Info) NamedRoute() (route string, named bool) {
 		return *name, true
 	}
 	if i.inner == nil {
-		return i.seen.Pattern, false
+		return patternOf(i.seen), false
 	}
 	i.inner.mu.Lock()
 	defer i.inner.mu.Unlock()
@@ -151,7 +151,7 @@ func (i *Info) RouteInside() (route string, named bool) {
 		return *name, true
 	}
 	if i.inner == nil {
-		return i.seen.Pattern, false
+		return patternOf(i.seen), false
 	}
 	i.inner.mu.Lock()
 	defer i.inner.mu.Unlock()

@@ -2,6 +2,7 @@ package reqinfo
 
 import (
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 )
@@ -18,16 +19,26 @@ type trail struct {
 // outward takes in the next request further out. An inner mux knows better than
 // an outer one, but for the prefix of the path that was stripped in between.
 func (t *trail) outward(r *http.Request) {
-	path := ""
+	at := ""
 	if r.URL != nil {
-		path = r.URL.Path
+		at = r.URL.Path
 	}
 	if t.known {
-		t.pattern = joinPatterns(r.Pattern, path, t.pattern, t.path)
+		t.pattern = joinPatterns(patternOf(r), at, t.pattern, t.path)
 	} else {
-		t.known, t.pattern = true, r.Pattern
+		t.known, t.pattern = true, patternOf(r)
 	}
-	t.path = path
+	t.path = at
+}
+
+// patternOf is the pattern that a mux left on a request. ServeMux redirects a
+// CONNECT that lacks a trailing slash, and leaves where to as its pattern: a
+// client could make as many as it likes (golang.org/issue/73688).
+func patternOf(r *http.Request) string {
+	if r.Method == http.MethodConnect && r.URL != nil && r.URL.Path != "" && r.Pattern == path.Join("/", r.URL.Path)+"/" {
+		return ""
+	}
+	return r.Pattern
 }
 
 // matched is the pattern by the requests that layers have seen the end of.
@@ -64,9 +75,7 @@ func joinPatterns(outer, outerPath, inner, innerPath string) string {
 	}
 	outerMethod, outerHost, outerTemplate := splitPattern(outer)
 	method, host, template := splitPattern(inner)
-	// A CONNECT's inner "pattern" may be its path (golang.org/issue/73688), which
-	// must not look like one that was registered for the method.
-	if method == "" && outerMethod != http.MethodConnect {
+	if method == "" {
 		method = outerMethod
 	}
 	if host == "" {

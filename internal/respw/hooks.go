@@ -17,12 +17,16 @@ type HeaderHook interface {
 	BeforeHeader(status int, h http.Header)
 }
 
-// A Watcher is told when a response turns out to live longer than the time it
-// takes to compute: right before its first flush, and when the handler takes
-// over the connection, which the watcher may replace. Watchers are asked
-// outermost layer first, in the goroutine of the handler, and must not write.
+// A Watcher is told, each at most once, how a response begins to leave before
+// its handler is done. Watchers are asked outermost layer first, in the goroutine
+// of the handler, and must not write.
 type Watcher interface {
+	// Outgrew is called when the body outgrew the server's buffer.
+	Outgrew()
+	// Flushed is called right before the first flush.
 	Flushed()
+	// Hijacked is called when the handler takes over the connection, and may
+	// replace it.
 	Hijacked(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter)
 }
 
@@ -81,7 +85,12 @@ func (h *Hooks) beforeHeader(status int, header http.Header) {
 	}
 }
 
-// flushed tells the watchers of the first flush.
+func (r *Recorder) outgrew() {
+	for w := range r.watching {
+		w.Outgrew()
+	}
+}
+
 func (r *Recorder) flushed() {
 	for w := range r.watching {
 		w.Flushed()

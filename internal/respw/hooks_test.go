@@ -26,6 +26,8 @@ func (h hook) BeforeHeader(status int, header http.Header) {
 	header.Set("Set-By", h.name)
 }
 
+func (h hook) Outgrew() { *h.log = append(*h.log, h.name+" outgrew") }
+
 func (h hook) Flushed() { *h.log = append(*h.log, h.name+" flushed") }
 
 func (h hook) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
@@ -106,9 +108,49 @@ func TestWatchersHearOfTheFirstFlushBeforeItHappens(t *testing.T) {
 			}), func(t *testing.T, srv testutil.Server) {
 				res, err := srv.Client().Get(srv.URL)
 				require.NoError(t, err)
+				_, err = io.Copy(io.Discard, res.Body)
+				require.NoError(t, err)
 				res.Body.Close()
 				require.Equal(t, []string{"outer flushed", "inner flushed"}, log)
 			})
+		})
+	}
+}
+
+func TestWatchersHearOnceThatABodyOutgrewTheBuffer(t *testing.T) {
+	piece := strings.Repeat("x", 1500)
+	tests := []struct {
+		name string
+		h    func(w http.ResponseWriter)
+		want []string
+	}{
+		{"not while it fits", func(w http.ResponseWriter) { io.WriteString(w, piece) }, nil},
+		{"by writing", func(w http.ResponseWriter) { w.Write([]byte(piece)); w.Write([]byte(piece)); w.Write([]byte(piece)) }, []string{"1 outgrew"}},
+		{"by strings", func(w http.ResponseWriter) { io.WriteString(w, piece+piece) }, []string{"1 outgrew"}},
+		{"by ReadFrom", func(w http.ResponseWriter) { io.Copy(w, onlyReader{strings.NewReader(piece + piece)}) }, []string{"1 outgrew"}},
+		{"not after a flush", func(w http.ResponseWriter) {
+			w.(http.Flusher).Flush()
+			io.WriteString(w, piece+piece)
+		}, []string{"1 flushed"}},
+		{"and of a later flush", func(w http.ResponseWriter) {
+			io.WriteString(w, piece+piece)
+			w.(http.Flusher).Flush()
+		}, []string{"1 outgrew", "1 flushed"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log []string
+			srv := testutil.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				serve(w, r, func(w http.ResponseWriter, _ *http.Request) {
+					respw.From(w).Watch(hook{"1", &log})
+					tt.h(w)
+				})
+			}))
+			res, err := srv.Client().Get(srv.URL)
+			require.NoError(t, err)
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			require.Equal(t, tt.want, log)
 		})
 	}
 }

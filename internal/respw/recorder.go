@@ -36,6 +36,9 @@ type Recorder struct {
 	hooks     atomic.Pointer[Hooks]
 }
 
+// Inner is the writer that is recorded.
+func (r *Recorder) Inner() http.ResponseWriter { return r.inner }
+
 // Start is the instant from which first-byte times count.
 func (r *Recorder) Start() Instant { return r.start }
 
@@ -146,8 +149,8 @@ func (r *Recorder) wrote(n int64) {
 	if n <= 0 || !r.BodyAllowed() {
 		return
 	}
-	if r.bytes.Add(n) > serverBuffer && r.firstByte.Load() == 0 {
-		r.stampFirstByte(r.sinceStart())
+	if r.bytes.Add(n) > serverBuffer && r.firstByte.Load() == 0 && r.stampFirstByte(r.sinceStart()) {
+		r.outgrew()
 	}
 }
 
@@ -160,4 +163,4 @@ func (r *Recorder) BodyAllowed() bool {
 
 func (r *Recorder) sinceStart() int64 { return max(1, int64(r.start.Elapsed())) }
 
-func (r *Recorder) stampFirstByte(at int64) { r.firstByte.CompareAndSwap(0, at) }
+func (r *Recorder) stampFirstByte(at int64) (first bool) { return r.firstByte.CompareAndSwap(0, at) }

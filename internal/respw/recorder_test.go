@@ -177,6 +177,7 @@ type replaced struct{ net.Conn }
 
 type replacer struct{}
 
+func (replacer) Outgrew() {}
 func (replacer) Flushed() {}
 
 func (replacer) Hijacked(c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {

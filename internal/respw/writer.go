@@ -48,8 +48,26 @@ func From(w http.ResponseWriter) *Recorder {
 	return nil
 }
 
+// http1Writer has what net/http's writer for HTTP/1 has: one question in place
+// of six.
+type http1Writer interface {
+	http.Flusher
+	flushErrorer
+	http.Hijacker
+	io.ReaderFrom
+	io.StringWriter
+	//lint:ignore SA1019 see shapeOf
+	http.CloseNotifier
+}
+
 // shapeOf says which optional interfaces w has.
 func shapeOf(w http.ResponseWriter) (s shape) {
+	if _, ok := w.(http.Pusher); ok {
+		s |= hasPush
+	}
+	if _, ok := w.(http1Writer); ok {
+		return s | hasFlush | hasFlushError | hasHijack | hasReadFrom | hasWriteString | hasCloseNotify
+	}
 	if _, ok := w.(http.Flusher); ok {
 		s |= hasFlush
 	}
@@ -61,9 +79,6 @@ func shapeOf(w http.ResponseWriter) (s shape) {
 	}
 	if _, ok := w.(io.ReaderFrom); ok {
 		s |= hasReadFrom
-	}
-	if _, ok := w.(http.Pusher); ok {
-		s |= hasPush
 	}
 	if _, ok := w.(io.StringWriter); ok {
 		s |= hasWriteString
@@ -210,7 +225,9 @@ func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
 	rest, err := r.inner.(io.ReaderFrom).ReadFrom(src)
 	r.wrote(rest)
 	if n+rest > 2*firstPiece { // net/http has handed over, past its buffer
-		r.stampFirstByte(at)
+		if r.stampFirstByte(at) {
+			r.outgrew()
+		}
 	}
 	return n + rest, err
 }
