@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,54 +9,6 @@ import (
 
 	"github.com/sluice-go/sluice/internal/reqinfo"
 )
-
-// An outcome is the class of a request in the histograms of durations: an
-// objective for latency looks at those that succeeded.
-type outcome int
-
-const (
-	success      outcome = iota // 1xx, 2xx, 3xx
-	clientError                 // 4xx
-	serverError                 // 5xx, a panic
-	clientClosed                // the client left before the whole answer
-	aborted                     // the handler broke the connection off
-	numOutcomes
-)
-
-var outcomeNames = [numOutcomes]string{"success", "client_error", "server_error", "client_closed", "aborted"}
-
-// A failure is what the code of a request cannot tell.
-type failure int
-
-const (
-	noFailure failure = iota
-	panicked
-	abort
-	clientLeft
-	timedOut
-	numFailures
-)
-
-var failureNames = [numFailures]string{"", "panic", "aborted", "client_closed", "timeout"}
-
-// Codes that are none on the wire.
-const (
-	codeAborted = 0 // the connection was broken off before there was a status
-	codeUnknown = 1 // a number that is no status (RFC 9110 §15)
-
-	// codeClosed is what nginx counts when nobody was left to answer.
-	codeClosed = 499
-)
-
-func codeLabel(code int) string {
-	switch code {
-	case codeAborted:
-		return "aborted"
-	case codeUnknown:
-		return unknown
-	}
-	return strconv.Itoa(code)
-}
 
 // requests are the families of every request.
 type requests struct {
@@ -152,6 +103,10 @@ func (s *series) duration(o outcome) *timer {
 	if t := s.durations[o].Load(); t != nil {
 		return t
 	}
+	return s.newDuration(o)
+}
+
+func (s *series) newDuration(o outcome) *timer {
 	t := newTimer(s.requests.duration.WithLabelValues(s.method, s.route, outcomeNames[o]),
 		s.requests.exemplars, s.requests.durationBuckets)
 	if !s.durations[o].CompareAndSwap(nil, t) {

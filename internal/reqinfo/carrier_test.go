@@ -87,7 +87,7 @@ func TestThePatternReachesTheOutside(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /things/{id}", func(http.ResponseWriter, *http.Request) {})
 	named := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		reqinfo.From(r.Context()).SetRoute("/by/name")
+		reqinfo.From(r.Context()).SetRoute(new("/by/name"))
 		mux.ServeHTTP(httptest.NewRecorder(), r)
 	})
 	outerMux := func(h http.Handler) http.Handler {
@@ -386,7 +386,7 @@ func TestTheNonceIsMadeOnceAndOnlyABodyMarksIt(t *testing.T) {
 func TestWithoutACarrierEverythingReadsAsZero(t *testing.T) {
 	i := reqinfo.From(context.Background())
 	require.Nil(t, i)
-	i.SetRoute("r")
+	i.SetRoute(new("r"))
 	i.SetCache("hit")
 	i.AddQuery(time.Second)
 	require.Empty(t, i.UseNonce(func() string { return "n" }))

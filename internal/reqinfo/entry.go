@@ -30,6 +30,11 @@ func Enter(w http.ResponseWriter, r *http.Request) Entry {
 		return create(w, r)
 	case i.inner == nil:
 		return i.complete(w, r)
+	case From(r.Context()) == nil:
+		// The carrier is the context of a handler that was tried before this one.
+		e := create(w, r)
+		i.inner.later.Store(e.Info)
+		return e
 	}
 	e := Entry{R: r, Info: i}
 	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, i.rec.Start())
@@ -40,8 +45,8 @@ func Enter(w http.ResponseWriter, r *http.Request) Entry {
 }
 
 // Find returns the carrier of a request, or nil when no layer has seen it yet. It
-// looks in the context, and for a carrier that is no context yet along the
-// writers.
+// looks in the context and, for a carrier that was made by [Space.Watch], along
+// the writers.
 func Find(w http.ResponseWriter, r *http.Request) *Info {
 	i := From(r.Context())
 	if i == nil {
@@ -58,10 +63,8 @@ func Find(w http.ResponseWriter, r *http.Request) *Info {
 func watched(w http.ResponseWriter) *Info {
 	for w != nil {
 		if rec := respw.From(w); rec != nil {
-			if i, ok := rec.Carrier().(*Info); ok && i.inner == nil {
-				return i
-			}
-			return nil
+			i, _ := rec.Carrier().(*Info)
+			return i
 		}
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
@@ -136,8 +139,12 @@ type Space struct{ info Info }
 // return it costs more than to fill it.
 func (s *Space) Watch(e *Entry, w http.ResponseWriter, r *http.Request, watcher respw.Watcher) {
 	e.begin(&s.info, w, r)
-	e.Rec.Carry(&s.info, watcher)
 	e.watching = true
+	if e.ownsRec {
+		e.Rec.Carry(&s.info, watcher)
+	} else if watcher != nil {
+		e.Rec.Watch(watcher)
+	}
 }
 
 // CopySpace is Space for a layer that changes the request, as by another Body.
@@ -223,6 +230,7 @@ func (i *Info) leave(outer *http.Request, returned bool) {
 	in := i.inner
 	in.left = true
 	outer.Pattern = i.matched()
+	in.outer, in.given = outer, outer.Pattern
 	outer.MultipartForm = cmp.Or(in.req.MultipartForm, in.form)
 	removeForm(in.form, outer.MultipartForm)
 	if !returned {

@@ -32,6 +32,7 @@ type inner struct {
 
 	queries   atomic.Int64
 	queryTime atomic.Int64
+	later     atomic.Pointer[Info] // of a further attempt to serve the request
 
 	mu        sync.Mutex // guards the rest
 	facts     facts
@@ -39,6 +40,8 @@ type inner struct {
 	trail     trail           // from the copies that layers have left
 	form      *multipart.Form // of any copy
 	left      bool            // the layer that made the copy is done
+	outer     *http.Request   // that it copied, and the pattern that it gave it
+	given     string
 	nonceRead bool
 }
 
@@ -136,9 +139,23 @@ func (i *Info) NamedRoute() (route string, named bool) {
 	if i.inner == nil {
 		return patternOf(i.seen), false
 	}
+	return i.innerRoute((*Info).NamedRoute, i.matched)
+}
+
+// innerRoute asks the last attempt to serve the request.
+func (i *Info) innerRoute(ask func(*Info) (string, bool), own func() string) (route string, named bool) {
+	if later := i.inner.later.Load(); later != nil {
+		route, named := ask(later)
+		if !named {
+			t := trail{known: true, pattern: route, path: pathOf(later.seen)}
+			t.outward(i.seen)
+			route = t.pattern
+		}
+		return route, named
+	}
 	i.inner.mu.Lock()
 	defer i.inner.mu.Unlock()
-	return i.matched(), false
+	return own(), false
 }
 
 // RouteInside is NamedRoute for what runs in the goroutine of the handler, such as
@@ -153,22 +170,15 @@ func (i *Info) RouteInside() (route string, named bool) {
 	if i.inner == nil {
 		return patternOf(i.seen), false
 	}
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	return i.matching(), false
+	return i.innerRoute((*Info).RouteInside, i.matching)
 }
 
-// SetRoute names the route, for routers that are no ServeMux. Empty takes the
-// name back.
-func (i *Info) SetRoute(name string) {
-	if i == nil {
-		return
+// SetRoute names the route, for routers that are no ServeMux; the last name
+// counts. It takes a pointer to what never changes, as that is free of charge.
+func (i *Info) SetRoute(name *string) {
+	if i != nil {
+		i.name.Store(name)
 	}
-	if name == "" {
-		i.name.Store(nil)
-		return
-	}
-	i.name.Store(&name)
 }
 
 // Cache is what the response cache did, as an RFC 9211 member ("hit",
@@ -244,6 +254,9 @@ func (i *Info) Queries() (n int64, total time.Duration) {
 func (i *Info) read() facts {
 	if i == nil || i.inner == nil {
 		return facts{}
+	}
+	if later := i.inner.later.Load(); later != nil {
+		return later.read()
 	}
 	i.inner.mu.Lock()
 	defer i.inner.mu.Unlock()

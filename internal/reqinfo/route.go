@@ -19,10 +19,7 @@ type trail struct {
 // outward takes in the next request further out. An inner mux knows better than
 // an outer one, but for the prefix of the path that was stripped in between.
 func (t *trail) outward(r *http.Request) {
-	at := ""
-	if r.URL != nil {
-		at = r.URL.Path
-	}
+	at := pathOf(r)
 	if t.known {
 		t.pattern = joinPatterns(patternOf(r), at, t.pattern, t.path)
 	} else {
@@ -31,11 +28,18 @@ func (t *trail) outward(r *http.Request) {
 	t.path = at
 }
 
+func pathOf(r *http.Request) string {
+	if r.URL == nil { // made by hand
+		return ""
+	}
+	return r.URL.Path
+}
+
 // patternOf is the pattern that a mux left on a request. ServeMux redirects a
 // CONNECT that lacks a trailing slash, and leaves where to as its pattern: a
 // client could make as many as it likes (golang.org/issue/73688).
 func patternOf(r *http.Request) string {
-	if r.Method == http.MethodConnect && r.URL != nil && r.URL.Path != "" && r.Pattern == path.Join("/", r.URL.Path)+"/" {
+	if r.Method == http.MethodConnect && pathOf(r) != "" && r.Pattern == path.Join("/", pathOf(r))+"/" {
 		return ""
 	}
 	return r.Pattern
@@ -59,7 +63,12 @@ func (i *Info) follow(t trail) string {
 	if t.whole {
 		return t.pattern
 	}
-	t.outward(&i.inner.req)
+	if in := i.inner; in.outer != nil && in.outer.Pattern != in.given {
+		t = trail{} // another handler was tried later, on the same request
+		t.outward(in.outer)
+	} else {
+		t.outward(&in.req)
+	}
 	t.outward(i.seen)
 	return t.pattern
 }

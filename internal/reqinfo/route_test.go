@@ -174,7 +174,7 @@ func TestFactsOfAWatchersCarrierWaitForAContext(t *testing.T) {
 	require.False(t, i.NonceRead())
 	n, _ := i.Queries()
 	require.Zero(t, n)
-	i.SetRoute("/by/name")
+	i.SetRoute(new("/by/name"))
 	require.Equal(t, "/by/name", i.Route())
 	route, named := i.RouteInside()
 	require.Equal(t, "/by/name", route)

@@ -28,7 +28,7 @@ type Recorder struct {
 	state     atomic.Uint32
 	head      bool
 	http1     bool
-	bytes     atomic.Int64
+	bytes     atomic.Int64 // negative: of a body that does not leave
 	start     Instant
 	firstByte atomic.Int64 // nanoseconds since start, 0 until known
 	carrier   any
@@ -67,7 +67,7 @@ func (r *Recorder) Flushed() bool { return r.state.Load()&flagFlushed != 0 }
 // Bytes is the length of the body as it left this layer: after the compression
 // of layers inside, before that of layers outside. Bytes on a hijacked
 // connection are not counted here; see [Watcher].
-func (r *Recorder) Bytes() int64 { return r.bytes.Load() }
+func (r *Recorder) Bytes() int64 { return max(0, r.bytes.Load()) }
 
 // FirstByte is how long after the start the first byte could leave for the client: at the first
 // flush, at a hijack, or when the body outgrew the server's buffer. It is false
@@ -93,12 +93,14 @@ func (r *Recorder) Header() http.Header {
 func (r *Recorder) End(returned bool) {
 	// Closed first: a late write must not overtake the hooks.
 	s := r.state.Or(flagEnded)
-	if s&flagHooked == 0 {
-		if returned && s&statusMask == 0 {
-			r.state.Or(http.StatusOK)
-		}
-		return
+	if s&flagHooked != 0 {
+		r.endHooked(returned)
+	} else if returned && s&statusMask == 0 {
+		r.state.Or(http.StatusOK)
 	}
+}
+
+func (r *Recorder) endHooked(returned bool) {
 	hooks := r.hooks.Load()
 	hooks.fixing.Lock()
 	defer hooks.fixing.Unlock()
@@ -130,9 +132,12 @@ func (r *Recorder) fix(status int) bool { return r.update(statusMask|flagEnded, 
 // have to say.
 func (r *Recorder) commit(status int) {
 	// Mostly nobody has anything to say, and then nobody needs to wait.
-	if r.update(statusMask|flagEnded|flagHooked, uint32(status)) {
-		return
+	if !r.update(statusMask|flagEnded|flagHooked, uint32(status)) {
+		r.commitHooked(status)
 	}
+}
+
+func (r *Recorder) commitHooked(status int) {
 	hooks := r.hooks.Load()
 	if hooks == nil {
 		return // fixed or ended
@@ -146,10 +151,19 @@ func (r *Recorder) commit(status int) {
 
 // wrote accounts for body bytes that the inner writer accepted.
 func (r *Recorder) wrote(n int64) {
-	if n <= 0 || !r.BodyAllowed() {
+	if n <= 0 {
 		return
 	}
-	if r.bytes.Add(n) > serverBuffer && r.firstByte.Load() == 0 && r.stampFirstByte(r.sinceStart()) {
+	var buffered int64
+	switch {
+	case r.BodyAllowed():
+		buffered = r.bytes.Add(n)
+	case !r.http1:
+		// It fills the buffer all the same, and then HTTP/2 sends the header, which
+		// ends the response.
+		buffered = -r.bytes.Add(-n)
+	}
+	if buffered > serverBuffer && r.firstByte.Load() == 0 && r.stampFirstByte(r.sinceStart()) {
 		r.outgrew()
 	}
 }
