@@ -20,22 +20,21 @@ type middleware struct {
 func (h *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := h.m
 	var e reqinfo.Entry
-	v := m.enter(&e, w, r)
+	v, upload := m.enter(&e, w, r)
 	m.inFlight.Add(1)
-	defer m.finish(&e, v, r.Context())
+	defer m.finish(&e, v, upload, r.Context())
 	e.Next(h.next)
 }
 
 // enter makes everything that a request needs one allocation.
-func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request) *visit {
-	var v *visit
+func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request) (v *visit, upload *body) {
 	switch {
 	case m.opts.AllowExemplars || reqinfo.Find(w, r) != nil:
 		v = new(visit)
 		*e = reqinfo.Enter(w, r)
 		e.Rec.Watch(v)
 		if hasBody(r) {
-			v.upload = &body{ReadCloser: r.Body}
+			upload = &body{ReadCloser: r.Body}
 		}
 	case hasBody(r):
 		first := new(struct {
@@ -45,7 +44,7 @@ func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request
 		})
 		v = &first.visit
 		first.room.Watch(e, w, r, v)
-		first.ReadCloser, v.upload = r.Body, &first.body
+		first.ReadCloser, upload = r.Body, &first.body
 	default:
 		first := new(struct {
 			visit
@@ -55,29 +54,29 @@ func (m *Metrics) enter(e *reqinfo.Entry, w http.ResponseWriter, r *http.Request
 		first.room.Watch(e, w, r, v)
 	}
 	v.m, v.info, v.rec, v.req, v.method = m, e.Info, e.Rec, e.R, m.method(r.Method)
-	if v.upload != nil {
-		e.R.Body = v.upload
+	if upload != nil {
+		e.R.Body = upload
 	}
-	return v
+	return v, upload
 }
 
 // finish is deferred: it sees panics, and passes them on.
-func (m *Metrics) finish(e *reqinfo.Entry, v *visit, ctx context.Context) {
+func (m *Metrics) finish(e *reqinfo.Entry, v *visit, upload *body, ctx context.Context) {
 	m.inFlight.Add(-1)
 	var p any
 	if !e.Returned() {
 		p = recover() // nil after runtime.Goexit
 	}
-	m.record(e, v, ctx, p)
+	m.record(e, v, upload, ctx.Err(), p)
 	e.Leave()
 	if p != nil {
 		panic(p)
 	}
 }
 
-func (m *Metrics) record(e *reqinfo.Entry, v *visit, ctx context.Context, p any) {
+func (m *Metrics) record(e *reqinfo.Entry, v *visit, upload *body, gone error, p any) {
 	lifetime := e.Rec.Start().Elapsed()
-	code, failed := v.judge(e, ctx.Err(), p)
+	code, failed := v.judge(e, gone, p)
 	rt := v.end(lifetime)
 	if rt == nil {
 		pattern, named := e.Info.NamedRoute()
@@ -90,6 +89,6 @@ func (m *Metrics) record(e *reqinfo.Entry, v *visit, ctx context.Context, p any)
 	}
 	s := rt.series(v.method)
 	s.fail(failed)
-	s.requestSize.Observe(float64(v.upload.bytes()))
+	s.requestSize.Observe(float64(upload.bytes()))
 	s.responseSize.Observe(float64(e.Rec.Bytes()))
 }

@@ -18,7 +18,6 @@ type visit struct {
 	info   *reqinfo.Info
 	rec    *respw.Recorder
 	req    *http.Request // as the handler got it
-	upload *body         // nil without one
 	route  *route        // set before the phase, once it lives on
 	method method        // as it arrived: handlers may change their request
 	phase  atomic.Uint32
