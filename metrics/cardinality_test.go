@@ -355,3 +355,26 @@ func TestLongPatternsOfOneRouteTakeLittleMemory(t *testing.T) {
 	require.Less(t, heap()-before, int64(4<<20), "bytes")
 	runtime.KeepAlive(h)
 }
+
+// Sheet (f): "50 routes must stay below 5 000 series in total".
+func TestFiftyBusyRoutesStayBelow5000Series(t *testing.T) {
+	m := newMetrics(t, metrics.Options{})
+	mux := http.NewServeMux()
+	for i := range 50 {
+		pattern := fmt.Sprintf("GET /things/%d/{id}", i)
+		require.NoError(t, m.AddRoutes(pattern))
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			code, err := strconv.Atoi(r.PathValue("id"))
+			require.NoError(t, err)
+			w.WriteHeader(code)
+		})
+	}
+	for i := range 50 {
+		for _, code := range []int{200, 404, 500} {
+			ask(m.Middleware(mux), "GET", fmt.Sprintf("/things/%d/%d", i, code))
+		}
+	}
+	series, _ := size(readingOf(t, m))
+	require.Less(t, series, 5000)
+	require.Greater(t, series, 50*3)
+}
