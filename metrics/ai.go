@@ -59,9 +59,11 @@ func newAI(f *factory) *bounded[aiKey, aiSeries] {
 	})
 }
 
+func keyOf(c AICall) aiKey { return aiKey{cmp.Or(c.Operation, "chat"), c.Provider, c.Model} }
+
 // ObserveAI records a call to a language model.
 func (m *Metrics) ObserveAI(c AICall) {
-	s := m.domain.ai.get(aiKey{cmp.Or(c.Operation, "chat"), c.Provider, c.Model})
+	s := m.domain.ai.get(keyOf(c))
 	s.duration.of(c.Err).observe(c.Duration, nil)
 	if c.TimeToFirstChunk > 0 {
 		s.firstChunk.Observe(c.TimeToFirstChunk.Seconds())

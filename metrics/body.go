@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 )
 
@@ -13,6 +15,7 @@ import (
 type body struct {
 	io.ReadCloser
 	read atomic.Int64
+	late atomic.Bool // the server's time for reading it was over
 }
 
 // hasBody relies on the server, which sets -1 for an unknown length. HTTP/2 has
@@ -24,8 +27,13 @@ func hasBody(r *http.Request) bool {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.read.Add(int64(n))
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		b.late.Store(true)
+	}
 	return n, err
 }
+
+func (b *body) isLate() bool { return b != nil && b.late.Load() }
 
 func (b *body) bytes() int64 {
 	if b == nil {

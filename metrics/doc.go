@@ -106,6 +106,6 @@
 //	native histograms      on
 //	runtime collectors     on
 //	exemplars              off
-//	Scrape                 every peer, no token, 4 answers at a time, 10 s
+//	Scrape                 every peer, no token, 8 answers at a time, 5 s
 //	Logger                 slog.Default()
 package metrics

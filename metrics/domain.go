@@ -84,6 +84,51 @@ func (b *byError) of(err error) *timer {
 	return b.kinds[kind].Load()
 }
 
+// Known is what a service will observe. Series that are not there before their
+// first event make rate() miss it.
+type Known struct {
+	Queries  []string            // operations. Default: none.
+	Caches   []string            // names. Default: none.
+	Checks   []string            // health checks. Default: none.
+	Policies []string            // of rate limits. Default: none.
+	Models   []AICall            // Operation, Provider and Model of each. Default: none.
+	Sources  []string            // of retrievals. Default: none.
+	Uploads  []Upload            // ContentType and Rejected of each. Default: none.
+	Errors   map[string][]string // components to their kinds of errors. Default: none.
+}
+
+// Declare creates the series of what will be observed, at zero. A limit that it
+// reaches is told like any other.
+func (m *Metrics) Declare(k Known) {
+	d := &m.domain
+	for _, operation := range k.Queries {
+		d.queries.get(operation)
+	}
+	for _, cache := range k.Caches {
+		d.caches.get(cacheKey{cache, "hit"})
+	}
+	for _, check := range k.Checks {
+		d.checks.get(check)
+	}
+	for _, policy := range k.Policies {
+		d.limits.get(policy)
+	}
+	for _, c := range k.Models {
+		d.ai.get(keyOf(c))
+	}
+	for _, source := range k.Sources {
+		d.rag.get(source)
+	}
+	for _, u := range k.Uploads {
+		d.uploads.get(u.key())
+	}
+	for component, kinds := range k.Errors {
+		for _, kind := range kinds {
+			d.errors.get(errorKey{kind, component})
+		}
+	}
+}
+
 // Queries.
 
 func newQueries(f *factory) *bounded[string, byError] {

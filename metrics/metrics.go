@@ -129,7 +129,7 @@ func (f *factory) register() error {
 		case errors.As(err, new(prometheus.AlreadyRegisteredError)):
 			return true
 		default:
-			faults = append(faults, fmt.Errorf("metrics: Registerer: %w", err))
+			faults = append(faults, fmt.Errorf("metrics: Registerer: %w; a Namespace keeps names apart", err))
 		}
 		return false
 	}

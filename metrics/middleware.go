@@ -76,18 +76,17 @@ func (m *Metrics) finish(e *reqinfo.Entry, v *visit, upload *body, ctx context.C
 
 func (m *Metrics) record(e *reqinfo.Entry, v *visit, upload *body, gone error, p any) {
 	lifetime := e.Rec.Start().Elapsed()
-	code, failed := v.judge(e, gone, p)
-	rt := v.end(lifetime)
-	if rt == nil {
+	code, failed := v.judge(e, upload, gone, p)
+	s := v.end(lifetime)
+	if s == nil {
 		pattern, named := e.Info.NamedRoute()
-		if rt = m.routes.of(e.R, pattern, named, code); rt == nil {
+		if s = m.routes.of(e.R, v.method, pattern, named, e.Rec.Status()); s == nil {
 			return
 		}
-		rt.series(v.method).answered(code, failed, lifetime, e.Info)
+		s.answered(code, failed, lifetime, e.Info)
 	} else if failed == clientLeft {
 		failed = noFailure // how most streams end
 	}
-	s := rt.series(v.method)
 	s.fail(failed)
 	s.requestSize.Observe(float64(upload.bytes()))
 	s.responseSize.Observe(float64(e.Rec.Bytes()))

@@ -61,31 +61,42 @@ func codeLabel(code int) string {
 
 // judge says what the client saw, and what went wrong besides. gone is the error
 // of the context that the request came with: others may be put on it further in.
-func (v *visit) judge(e *reqinfo.Entry, gone error, p any) (code int, failed failure) {
-	code = codeOf(e.Rec)
-	if e.Returned() && (gone == nil && code != 0 || e.Rec.Hijacked()) { // a connection has a life of its own
-		return code, noFailure
+func (v *visit) judge(e *reqinfo.Entry, upload *body, gone error, p any) (code int, failed failure) {
+	code = codeOf(v.rec)
+	if e.Returned() && (v.rec.Hijacked() || code != 0 && gone == nil && !v.isCut()) {
+		return code, noFailure // a hijacked connection has a life of its own
 	}
-	return v.judgeFailure(e, code, gone, p)
-}
-
-func (v *visit) judgeFailure(e *reqinfo.Entry, code int, gone error, p any) (_ int, failed failure) {
+	failed = v.failure(e, upload, gone, p)
 	switch {
-	case !e.Returned() && p != nil && p != any(http.ErrAbortHandler):
-		failed = panicked
-	case errors.Is(gone, context.Canceled) && !v.isComplete():
-		failed = clientLeft
-	case !e.Returned():
-		failed = abort
-	case errors.Is(gone, context.DeadlineExceeded) && isTimedOut(e):
-		return http.StatusServiceUnavailable, timedOut
-	case errors.Is(gone, context.DeadlineExceeded) && code == 0:
-		failed = timedOut
-	}
-	if code == 0 || (failed == abort || failed == clientLeft) && !hasLeft(e.Rec) {
+	case failed == timedOut && isTimedOut(e):
+		code = http.StatusServiceUnavailable
+	case code == 0 || (failed == panicked || failed == abort || failed == clientLeft) && !hasLeft(v.rec):
 		code = unsentCode(failed)
 	}
 	return code, failed
+}
+
+func (v *visit) failure(e *reqinfo.Entry, upload *body, gone error, p any) failure {
+	switch {
+	case !e.Returned() && p != nil && p != any(http.ErrAbortHandler):
+		return panicked
+	case upload.isLate(): // net/http cancels the context for that, too
+		return timedOut
+	case errors.Is(gone, context.Canceled) && !v.isComplete(), v.rec.Failed():
+		return clientLeft
+	case !e.Returned(), v.isCut():
+		return abort
+	case errors.Is(gone, context.DeadlineExceeded) && (!v.rec.Committed() || isTimedOut(e)):
+		return timedOut
+	default:
+		return noFailure
+	}
+}
+
+// isCut reports whether less than what was declared left: the client knows by
+// the end of the connection.
+func (v *visit) isCut() bool {
+	return v.rec.Failed() || v.declared > v.rec.Bytes() && v.rec.BodyAllowed()
 }
 
 // hasLeft reports whether anything of the answer left the server's buffer.

@@ -31,8 +31,13 @@ func TestEveryWayToEndHasItsCodeAndFailure(t *testing.T) {
 		outcome  string
 	}{
 		{"panic before a status", func(http.ResponseWriter, *http.Request) { boom() }, "500", []string{"1 panic"}, "1 server_error"},
-		{"panic after a status", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); boom() }, "201", []string{"1 panic"}, "1 server_error"},
-		{"panic after a body", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x"); boom() }, "200", []string{"1 panic"}, "1 server_error"},
+		{"panic after a status", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); boom() }, "500", []string{"1 panic"}, "1 server_error"},
+		{"panic after a body", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x"); boom() }, "500", []string{"1 panic"}, "1 server_error"},
+		{"panic in the middle of a body", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10_000)); boom() }, "200", []string{"1 panic"}, "1 server_error"},
+		{"an answer that is shorter than declared", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "20000")
+			_, _ = w.Write(make([]byte, 10_000))
+		}, "200", []string{"1 aborted"}, "1 aborted"},
 		{"panic after 103", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103); boom() }, "500", []string{"1 panic"}, "1 server_error"},
 		{"panic with an uncomparable value", func(http.ResponseWriter, *http.Request) { panic(uncomparable{}) }, "500", []string{"1 panic"}, "1 server_error"},
 		{"panic with nil", func(http.ResponseWriter, *http.Request) { panic(nil) }, "500", []string{"1 panic"}, "1 server_error"},

@@ -48,8 +48,8 @@ func newRequests(f *factory, inFlight *atomic.Int64) requests {
 // series are the children of one route and method, resolved once: looking them
 // up by labels costs more than counting.
 type series struct {
-	requests      *requests
-	method, route string
+	route  *route
+	method string
 
 	requestSize  prometheus.Observer
 	responseSize prometheus.Observer
@@ -64,13 +64,13 @@ type codeCount struct {
 	prometheus.Counter
 }
 
-func newSeries(r *requests, method, route string) *series {
+func newSeries(rt *route, method string) *series {
+	r := &rt.m.requests
 	return &series{
-		requests:     r,
+		route:        rt,
 		method:       method,
-		route:        route,
-		requestSize:  r.requestSize.WithLabelValues(method, route),
-		responseSize: r.responseSize.WithLabelValues(method, route),
+		requestSize:  r.requestSize.WithLabelValues(method, rt.name),
+		responseSize: r.responseSize.WithLabelValues(method, rt.name),
 	}
 }
 
@@ -90,7 +90,7 @@ func (s *series) count(code int) prometheus.Counter {
 func (s *series) newCount(code int) prometheus.Counter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := codeCount{code, s.requests.total.WithLabelValues(s.method, s.route, codeLabel(code))}
+	c := codeCount{code, s.route.m.requests.total.WithLabelValues(s.method, s.route.name, codeLabel(code))}
 	grown := []codeCount{c}
 	if known := s.codes.Load(); known != nil {
 		grown = append(append(make([]codeCount, 0, len(*known)+1), *known...), c)
@@ -107,8 +107,8 @@ func (s *series) duration(o outcome) *timer {
 }
 
 func (s *series) newDuration(o outcome) *timer {
-	t := newTimer(s.requests.duration.WithLabelValues(s.method, s.route, outcomeNames[o]),
-		s.requests.exemplars, s.requests.durationBuckets)
+	r := &s.route.m.requests
+	t := newTimer(r.duration.WithLabelValues(s.method, s.route.name, outcomeNames[o]), r.exemplars, r.durationBuckets)
 	if !s.durations[o].CompareAndSwap(nil, t) {
 		return s.durations[o].Load()
 	}
@@ -123,6 +123,6 @@ func (s *series) answered(code int, failed failure, latency time.Duration, info 
 
 func (s *series) fail(f failure) {
 	if f != noFailure {
-		s.requests.errors.WithLabelValues(s.method, s.route, failureNames[f]).Inc()
+		s.route.m.requests.errors.WithLabelValues(s.method, s.route.name, failureNames[f]).Inc()
 	}
 }

@@ -15,6 +15,8 @@ type routes struct {
 	patterns *bounded[string, route] // patterns of several methods and hosts share a route
 	recent   [256]atomic.Pointer[named]
 	faulty   sync.Once // RoutePattern was
+	hint     sync.Once // that routes are missing
+	methods  *overflow
 }
 
 // named is a pattern that was looked up.
@@ -34,10 +36,12 @@ type route struct {
 	m       *Metrics
 	methods []atomic.Pointer[series] // by place in Metrics.methods, the last for all others
 	sockets atomic.Pointer[sockets]
+
+	admitted atomic.Int32 // methods that clients asked for
 }
 
 func newRoutes(m *Metrics, f *factory) *routes {
-	rs := &routes{m: m}
+	rs := &routes{m: m, methods: f.overflow("method", "patterns that name their method")}
 	over := f.overflow("route", "MaxRoutes")
 	rs.names = newBounded(m.opts.MaxRoutes, over, Other, label, rs.open)
 	for _, fixed := range []string{Unmatched, Unrouted, Other} {
@@ -53,24 +57,42 @@ func (rs *routes) open(name string) *route {
 	return &route{name: name, m: rs.m, methods: make([]atomic.Pointer[series], len(rs.m.methods)+1)}
 }
 
-// of is the route of a request that was answered with code; nil for one that is
-// not to be counted. pattern is what the carrier says, and named whether it is a
-// name that was given.
-func (rs *routes) of(r *http.Request, pattern string, named bool, code int) *route {
+// of returns the series of a request that was answered with status; nil for one
+// that is not to be counted. pattern is what the carrier says, and named whether
+// it is a name that was given.
+func (rs *routes) of(r *http.Request, m method, pattern string, named bool, status int) *series {
 	if f := rs.m.opts.RoutePattern; f != nil && !named {
 		if p := rs.ask(f, r); p != "" {
 			pattern = p
 		}
 	}
-	switch {
-	case pattern == excluded:
+	switch pattern {
+	case excluded:
 		return nil
-	case pattern == "" && (code == http.StatusNotFound || code == http.StatusMethodNotAllowed):
-		return rs.names.lookup(Unmatched)
-	case pattern == "":
-		return rs.names.lookup(Unrouted)
+	case "":
+		return rs.none(status).series(m)
 	}
-	return rs.byPattern(pattern)
+	rt := rs.byPattern(pattern)
+	if s := rt.known(m); s != nil {
+		return s
+	}
+	if namesMethod(pattern) || rt.admit(status) {
+		return rt.series(m)
+	}
+	return rt.series(rs.m.otherMethod())
+}
+
+// none is the route of a request without a pattern.
+func (rs *routes) none(status int) *route {
+	if status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
+		return rs.names.lookup(Unmatched)
+	}
+	if status < 300 {
+		rs.hint.Do(func() {
+			rs.m.opts.Logger.Info("metrics: a request was answered without a route; if there was one, it got lost on a copy of the request: see metrics.Router and metrics.Route")
+		})
+	}
+	return rs.names.lookup(Unrouted)
 }
 
 // ask calls the function of a user, whose panic must not take the place of an
@@ -116,25 +138,53 @@ func (rs *routes) nameOf(pattern string) string {
 	return pattern
 }
 
-// series returns the children for a method. Those of the overflow name no
-// method, as that is the client's to choose.
-func (rt *route) series(m method) *series {
-	i := int(m)
-	if rt.name == Other {
-		i = len(rt.m.methods)
+// namesMethod reports whether a pattern is for one method, which the service and
+// not the client has chosen.
+func namesMethod(pattern string) bool {
+	i := strings.IndexAny(pattern, " \t/")
+	return i > 0 && pattern[i] != '/'
+}
+
+// methodsPerRoute is how many methods get series of their own because clients
+// used them, where the pattern leaves the method open.
+const methodsPerRoute = 4
+
+// admit reports whether a method that a client used gets series of its own: not
+// where it was refused (RFC 9110 §15.5.6, §15.6.2), and not without end.
+func (rt *route) admit(status int) bool {
+	if status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented {
+		return false
 	}
+	if rt.admitted.Load() < methodsPerRoute && rt.admitted.Add(1) <= methodsPerRoute {
+		return true
+	}
+	rt.m.routes.methods.note()
+	return false
+}
+
+// known returns the children for a method that are there already, or nil.
+func (rt *route) known(m method) *series { return rt.methods[rt.place(m)].Load() }
+
+// place is that of the children for a method. The overflow names no method, as
+// that is the client's to choose.
+func (rt *route) place(m method) int {
+	if rt.name == Other {
+		return len(rt.m.methods)
+	}
+	return int(m)
+}
+
+// series returns the children for a method.
+func (rt *route) series(m method) *series {
+	i := rt.place(m)
 	if s := rt.methods[i].Load(); s != nil {
 		return s
 	}
-	return rt.newSeries(i)
-}
-
-func (rt *route) newSeries(i int) *series {
 	name := Other
 	if i < len(rt.m.methods) {
 		name = rt.m.methods[i]
 	}
-	s := newSeries(&rt.m.requests, name, rt.name)
+	s := newSeries(rt, name)
 	if !rt.methods[i].CompareAndSwap(nil, s) {
 		return rt.methods[i].Load()
 	}
@@ -152,3 +202,5 @@ func (m *Metrics) method(name string) method {
 	}
 	return method(place)
 }
+
+func (m *Metrics) otherMethod() method { return method(len(m.methods)) }

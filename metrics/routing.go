@@ -36,8 +36,8 @@ func (m *Metrics) AddRoutes(patterns ...string) error {
 }
 
 func methodOf(pattern string) string {
-	if i := strings.IndexAny(pattern, " \t/"); i > 0 && pattern[i] != '/' {
-		return pattern[:i]
+	if namesMethod(pattern) {
+		return pattern[:strings.IndexAny(pattern, " \t")]
 	}
 	return http.MethodGet
 }
@@ -50,7 +50,7 @@ func (rt *route) create(name string) {
 	}
 	s.duration(success)
 	for _, name := range failureNames[1:] {
-		s.requests.errors.WithLabelValues(s.method, s.route, name)
+		rt.m.requests.errors.WithLabelValues(s.method, rt.name, name)
 	}
 }
 

@@ -47,11 +47,13 @@ type ScrapeOptions struct {
 	// characters of those that §2.1 allows. Default: none is asked for.
 	Token string
 	// MaxConcurrent is the number of answers that are encoded and sent at a time;
-	// 256 more may wait. Default: 4.
+	// 256 more may wait. Default: 8.
 	MaxConcurrent int
 	// Timeout is the longest a gather may take, an answer may wait for its turn,
-	// and, on a server without WriteTimeout, a client may take to read it.
-	// Default: 10 s.
+	// and, on a server without WriteTimeout, a client may take to read it. It
+	// should be less than the scrape_timeout of the scraper, so that the scraper
+	// hears of it.
+	// Default: 5 s.
 	Timeout time.Duration
 }
 
@@ -91,12 +93,12 @@ func newScrapeHandler(g prometheus.Gatherer, reg prometheus.Registerer, o Scrape
 	if err != nil {
 		return nil, fmt.Errorf("metrics: Scrape: %w", err)
 	}
-	timeout := cmp.Or(o.Timeout, 10*time.Second)
+	timeout := cmp.Or(o.Timeout, 5*time.Second)
 	faults := &scrapeFaults{logger: cmp.Or(logger, slog.Default()), logged: map[string]time.Time{}}
 	return &scraper{
 		guard:     newScrapeGuard(o),
 		snapshots: &snapshots{gatherer: g, timeout: timeout, metrics: m, faults: faults},
-		slots:     make(chan struct{}, cmp.Or(o.MaxConcurrent, 4)),
+		slots:     make(chan struct{}, cmp.Or(o.MaxConcurrent, 8)),
 		timeout:   timeout,
 		metrics:   m,
 		faults:    faults,

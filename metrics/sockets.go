@@ -35,12 +35,12 @@ func (rt *route) socketSeries() *sockets {
 
 // Hijacked follows the connection until its Close.
 func (v *visit) Hijacked(nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
-	rt := v.liveRoute()
-	if rt == nil || v.phase.Load() == ended { // as of a handler that was tried before
+	live := v.liveSeries()
+	if live == nil || v.phase.Load() == ended { // as of a handler that was tried before
 		return nc, rw
 	}
-	v.liveOn(upgraded, rt)
-	s := rt.socketSeries()
+	v.liveOn(upgraded, live)
+	s := live.route.socketSeries()
 	s.active.Inc()
 	s.total.Inc()
 	c := newConn(nc, s)

@@ -40,10 +40,14 @@ func newUploads(f *factory) *bounded[uploadKey, uploadSeries] {
 	})
 }
 
+func (u Upload) key() uploadKey {
+	return uploadKey{typeClass(u.ContentType), cmp.Or(u.Rejected, accepted)}
+}
+
 // ObserveUpload records a file, kept or not. Neither its name nor its media type
 // becomes a label.
 func (m *Metrics) ObserveUpload(u Upload) {
-	s := m.domain.uploads.get(uploadKey{typeClass(u.ContentType), cmp.Or(u.Rejected, accepted)})
+	s := m.domain.uploads.get(u.key())
 	s.files.Inc()
 	if u.Rejected == "" {
 		s.size.Observe(float64(max(0, u.Size)))

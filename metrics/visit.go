@@ -18,7 +18,7 @@ type visit struct {
 	info   *reqinfo.Info
 	rec    *respw.Recorder
 	req    *http.Request // as the handler got it
-	route  *route        // set before the phase, once it lives on
+	series *series       // set before the phase, once it lives on
 	method method        // as it arrived: handlers may change their request
 	phase  atomic.Uint32
 
@@ -49,44 +49,44 @@ func (v *visit) Flushed() {
 	if v.phase.Load() != answering {
 		return
 	}
-	rt := v.liveRoute()
-	if rt == nil {
+	s := v.liveSeries()
+	if s == nil {
 		return
 	}
-	active := v.m.live.streams.WithLabelValues(rt.name)
+	active := v.m.live.streams.WithLabelValues(s.route.name)
 	active.Inc() // before the end can see it, so that the gauge is never below zero
-	if !v.liveOn(streaming, rt) {
+	if !v.liveOn(streaming, s) {
 		active.Dec()
 	}
 }
 
-// liveRoute is the route as far as it is known while the handler runs; nil when
-// the request is not to be counted.
-func (v *visit) liveRoute() *route {
+// liveSeries are those of the route as far as it is known while the handler
+// runs; nil when the request is not to be counted.
+func (v *visit) liveSeries() *series {
 	pattern, named := v.info.RouteInside()
-	return v.m.routes.of(v.req, pattern, named, v.rec.Status())
+	return v.m.routes.of(v.req, v.method, pattern, named, v.rec.Status())
 }
 
 // liveOn counts the request as answered, unless it was or has ended meanwhile.
-func (v *visit) liveOn(phase uint32, rt *route) bool {
-	v.route = rt
+func (v *visit) liveOn(phase uint32, s *series) bool {
+	v.series = s
 	if !v.phase.CompareAndSwap(answering, phase) {
 		return false
 	}
 	first, _ := v.rec.FirstByte()
-	rt.series(v.method).answered(codeOf(v.rec), noFailure, first, v.info)
+	s.answered(codeOf(v.rec), noFailure, first, v.info)
 	return true
 }
 
-// end returns the route of a request that was counted already, or nil.
-func (v *visit) end(lifetime time.Duration) *route {
+// end returns the series of a request that was counted already, or nil.
+func (v *visit) end(lifetime time.Duration) *series {
 	phase := v.phase.Swap(ended)
 	if phase == answering {
 		return nil
 	}
 	if phase == streaming {
-		v.m.live.streams.WithLabelValues(v.route.name).Dec()
-		v.m.live.streamDuration.WithLabelValues(v.route.name).Observe(lifetime.Seconds())
+		v.m.live.streams.WithLabelValues(v.series.route.name).Dec()
+		v.m.live.streamDuration.WithLabelValues(v.series.route.name).Observe(lifetime.Seconds())
 	}
-	return v.route
+	return v.series
 }

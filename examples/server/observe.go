@@ -41,12 +41,18 @@ type observedModel struct {
 func (o observedModel) Generate(ctx context.Context, question string, sources []app.Message, emit func(string) error) (app.Usage, error) {
 	start := time.Now()
 	var first time.Duration
+	var emitErr error
 	usage, err := o.Model.Generate(ctx, question, sources, func(text string) error {
 		if first == 0 {
 			first = time.Since(start)
 		}
-		return emit(text)
+		emitErr = emit(text)
+		return emitErr
 	})
+	outcome := err
+	if emitErr != nil {
+		outcome = context.Canceled // whoever asked has left, and the model is not to blame
+	}
 	o.metrics.ObserveAI(metrics.AICall{
 		Provider:         o.provider,
 		Model:            o.Name(),
@@ -54,7 +60,7 @@ func (o observedModel) Generate(ctx context.Context, question string, sources []
 		TimeToFirstChunk: first,
 		InputTokens:      usage.PromptTokens,
 		OutputTokens:     usage.AnswerTokens,
-		Err:              err,
+		Err:              outcome,
 	})
 	return usage, err
 }

@@ -68,6 +68,7 @@ func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 	if s.model, err = s.openModel(); err != nil {
 		return err
 	}
+	s.declare()
 	s.chat = &app.Chat{Messages: s.store, Listeners: s.hub}
 	library := &app.Library{Files: s.store, Blobs: s.blobs}
 	s.api, err = httpapi.New(httpapi.Options{
@@ -108,16 +109,37 @@ func (s *server) openMetrics() (err error) {
 	return s.metrics.Registerer().Register(machine)
 }
 
+// declare tells the metrics what will be observed, so that the first of it counts.
+func (s *server) declare() {
+	s.metrics.Declare(metrics.Known{
+		Queries:  []string{"SELECT", "INSERT", "UPDATE", "DELETE"},
+		Caches:   []string{"client"},
+		Checks:   []string{"database"},
+		Policies: []string{"login", "ask"},
+		Models:   []metrics.AICall{{Provider: s.provider(), Model: s.model.Name()}},
+		Sources:  []string{"messages"},
+		Uploads:  []metrics.Upload{{ContentType: "text/plain"}, {ContentType: "image/png"}, {Rejected: "too_large"}, {Rejected: "unsupported_type"}},
+		Errors:   map[string][]string{"api": {"internal", "unavailable", "timeout"}},
+	})
+}
+
+func (s *server) provider() string {
+	if s.cfg.ollamaURL == "" {
+		return "built-in"
+	}
+	return "ollama"
+}
+
 func (s *server) openModel() (app.Model, error) {
 	if s.cfg.ollamaURL == "" {
-		return observedModel{llm.Standin{}, "sluice", s.metrics}, nil
+		return observedModel{llm.Standin{}, s.provider(), s.metrics}, nil
 	}
 	model, err := llm.NewOllama(llm.OllamaOptions{
 		URL:    s.cfg.ollamaURL,
 		Model:  s.cfg.ollamaModel,
 		Client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
 	})
-	return observedModel{model, "ollama", s.metrics}, err
+	return observedModel{model, s.provider(), s.metrics}, err
 }
 
 // close ends what open began, the last first.

@@ -87,6 +87,9 @@ func (i *Info) Err() error                  { return i.inner.ctx.Err() }
 // on it is lost, what is read is zero. So do facts other than the route on a
 // carrier that is no context yet, as nobody who knows any has seen it.
 func From(ctx context.Context) *Info {
+	if ctx == nil {
+		return nil
+	}
 	if i, ok := ctx.(*Info); ok {
 		return i
 	}

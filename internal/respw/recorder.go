@@ -13,6 +13,7 @@ const (
 	flagFlushed  uint32 = 1 << 11
 	flagEnded    uint32 = 1 << 12
 	flagHooked   uint32 = 1 << 13 // there are header hooks
+	flagFailed   uint32 = 1 << 14 // a write did not reach the client
 )
 
 // serverBuffer is how much of a body net/http keeps back before it sends
@@ -63,6 +64,10 @@ func (r *Recorder) Hijacked() bool { return r.state.Load()&flagHijacked != 0 }
 
 // Flushed reports whether the handler flushed, which marks a stream.
 func (r *Recorder) Flushed() bool { return r.state.Load()&flagFlushed != 0 }
+
+// Failed reports whether a write failed because the client is gone, or is too
+// slow. The server may learn of it later than that.
+func (r *Recorder) Failed() bool { return r.state.Load()&flagFailed != 0 }
 
 // Bytes is the length of the body as it left this layer: after the compression
 // of layers inside, before that of layers outside. Bytes on a hijacked

@@ -126,7 +126,24 @@ func (w *writer) Write(p []byte) (int, error) {
 	}
 	n, err := r.inner.Write(p)
 	r.wrote(int64(n))
+	if err != nil {
+		r.failed(err, int64(len(p)))
+	}
 	return n, err
+}
+
+// failed looks at the error of a write of size bytes. Where the buffer was full,
+// some of them, and the header, may have left before.
+func (r *Recorder) failed(err error, size int64) {
+	switch {
+	case errors.Is(err, http.ErrBodyNotAllowed), errors.Is(err, http.ErrContentLength),
+		errors.Is(err, http.ErrHijacked), errors.Is(err, http.ErrHandlerTimeout):
+		return // these are about the handler
+	}
+	r.state.Or(flagFailed)
+	if r.Bytes()+size > serverBuffer {
+		r.stampFirstByte(r.sinceStart())
+	}
 }
 
 // Unwrap serves [http.ResponseController]. After the end there is nothing to
@@ -158,6 +175,9 @@ func (r *Recorder) writeString(s string) (int, error) {
 	}
 	n, err := r.inner.(io.StringWriter).WriteString(s)
 	r.wrote(int64(n))
+	if err != nil {
+		r.failed(err, int64(len(s)))
+	}
 	return n, err
 }
 
@@ -184,7 +204,11 @@ func (r *Recorder) flushError() error {
 	if !r.beginFlush() {
 		return ErrEnded
 	}
-	return r.inner.(flushErrorer).FlushError()
+	err := r.inner.(flushErrorer).FlushError()
+	if err != nil {
+		r.failed(err, 0)
+	}
+	return err
 }
 
 // firstPieces are scratch bytes and nothing of a response.
@@ -211,6 +235,7 @@ func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
 		wrote, err := r.inner.Write(piece[:got])
 		r.wrote(int64(wrote))
 		if err != nil {
+			r.failed(err, int64(got))
 			return int64(wrote), err
 		}
 		n = int64(wrote)
@@ -224,7 +249,12 @@ func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
 	at := r.sinceStart()
 	rest, err := r.inner.(io.ReaderFrom).ReadFrom(src)
 	r.wrote(rest)
-	if n+rest > 2*firstPiece { // net/http has handed over, past its buffer
+	var network *net.OpError
+	lost := errors.As(err, &network) && network.Op != "read" // which would be src
+	if lost {
+		r.state.Or(flagFailed)
+	}
+	if n+rest > 2*firstPiece || lost { // net/http has handed over, past its buffer
 		if r.stampFirstByte(at) {
 			r.outgrew()
 		}

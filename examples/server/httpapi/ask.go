@@ -61,7 +61,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request) error {
 	if !s.begun {
 		return err
 	}
-	a.hooks.OnError(kindOf(err), "api")
+	a.hooks.OnError(kindOf(r, err), "api")
 	if p := a.explain(r, err); p.Status != statusClientGone {
 		_ = s.send("error", p)
 	}

@@ -33,7 +33,7 @@ func newProblem(status int, detail string, fields map[string]string) problem {
 // fail answers with what the client may know of err.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := a.explain(r, err)
-	a.hooks.OnError(kindOf(err), "api")
+	a.hooks.OnError(kindOf(r, err), "api")
 	switch p.Status {
 	case statusClientGone:
 		w.WriteHeader(statusClientGone)
@@ -71,11 +71,12 @@ func (a *API) explain(r *http.Request, err error) problem {
 	return newProblem(status, e.Message, e.Fields)
 }
 
-// kindOf names an error; its text may hold what only logs should.
-func kindOf(err error) string {
+// kindOf names an error; its text may hold what only logs should. What a client
+// broke off is no fault in what it sent.
+func kindOf(r *http.Request, err error) string {
 	e, ok := errors.AsType[*app.Error](err)
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled) || errors.Is(r.Context().Err(), context.Canceled):
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"

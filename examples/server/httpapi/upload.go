@@ -17,7 +17,7 @@ const (
 func (a *API) upload(w http.ResponseWriter, r *http.Request) error {
 	file, err := a.receive(r)
 	if err != nil {
-		a.hooks.OnUpload("", 0, kindOf(err))
+		a.hooks.OnUpload("", 0, kindOf(r, err))
 		return err
 	}
 	a.hooks.OnUpload(file.FileType, file.Size, "")

@@ -26,9 +26,14 @@ const (
 // Name says plainly what answers.
 func (Standin) Name() string { return "built-in stand-in" }
 
-// Generate quotes the sources. It counts no tokens, as it knows none.
-func (s Standin) Generate(ctx context.Context, _ string, sources []app.Message, emit func(string) error) (app.Usage, error) {
-	words := strings.SplitAfter(quote(sources), " ")
+// Generate quotes the sources. Its tokens are words.
+func (s Standin) Generate(ctx context.Context, question string, sources []app.Message, emit func(string) error) (app.Usage, error) {
+	answer := quote(sources)
+	words := strings.SplitAfter(answer, " ")
+	usage := app.Usage{PromptTokens: len(strings.Fields(question)), AnswerTokens: len(strings.Fields(answer))}
+	for _, m := range sources {
+		usage.PromptTokens += len(strings.Fields(m.Body))
+	}
 	for piece := range slices.Chunk(words, pieceWords) {
 		if err := s.pause(ctx); err != nil {
 			return app.Usage{}, err
@@ -37,7 +42,7 @@ func (s Standin) Generate(ctx context.Context, _ string, sources []app.Message, 
 			return app.Usage{}, err
 		}
 	}
-	return app.Usage{}, nil
+	return usage, nil
 }
 
 func (s Standin) pause(ctx context.Context) error {

@@ -22,16 +22,17 @@ func TestTheStandinQuotesAndSaysWhatItIs(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		sources []app.Message
+		prompt  int // words of the question and the sources
 		want    string
 	}{
-		{"nothing found", nil, "I am a stand-in, not a language model: I cannot answer, only quote. " +
+		{"nothing found", nil, 2, "I am a stand-in, not a language model: I cannot answer, only quote. " +
 			"No message has a word in common with your question."},
 		{"the three best of four, long ones cut", []app.Message{
 			{Username: "ada", Body: "the pump broke"},
 			{Username: "bob", Body: strings.Repeat("é", 301)},
 			{Username: "cy", Body: "two\nlines"},
 			{Username: "dee", Body: "not quoted"},
-		}, "I am a stand-in, not a language model: I cannot answer, only quote. " +
+		}, 10, "I am a stand-in, not a language model: I cannot answer, only quote. " +
 			"These messages have most words in common with your question:" +
 			"\n[1] ada wrote: “the pump broke”" +
 			"\n[2] bob wrote: “" + strings.Repeat("é", 300) + "…”" +
@@ -42,7 +43,7 @@ func TestTheStandinQuotesAndSaysWhatItIs(t *testing.T) {
 				text, usage, err := ask(t, llm.Standin{}, tt.sources...)
 				require.NoError(t, err)
 				require.Equal(t, tt.want, text)
-				require.Zero(t, usage)
+				require.Equal(t, app.Usage{PromptTokens: tt.prompt, AnswerTokens: len(strings.Fields(tt.want))}, usage, "its tokens are words")
 			}
 		})
 	}
