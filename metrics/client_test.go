@@ -1,11 +1,15 @@
 package metrics_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -269,4 +273,48 @@ func TestADeadlineThatAnswersNothingChangesNoCode(t *testing.T) {
 			s.requireCounted(t, fmt.Sprintf("1 GET /x %d", res.StatusCode))
 		})
 	}
+}
+
+// sendfile learns of a client that left before net/http does.
+func TestAFileThatItsClientDoesNotWaitForIsNoSuccess(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "large")
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	require.NoError(t, os.Truncate(name, 64<<20))
+	s := serve(t, onRoute("/x", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) }))
+	for range 10 {
+		conn, r := s.dial(t, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, err := io.ReadFull(r, make([]byte, 1000))
+		require.NoError(t, err)
+		require.NoError(t, conn.(*net.TCPConn).SetLinger(0)) // a reset
+		require.NoError(t, conn.Close())
+	}
+	s.await(t, 10)
+	s.requireCounted(t, "10 GET /x 200")
+	s.requireFailures(t, "10 client_closed")
+	require.Equal(t, []string{"10 client_closed"}, s.outcomes(t))
+}
+
+// net/http cancels the context of a request whose body does not arrive in time,
+// and sends the answer all the same.
+func TestABodyThatTakesTooLongIsATimeout(t *testing.T) {
+	m := newMetrics(t, metrics.Options{DisableRuntime: true})
+	srv := httptest.NewUnstartedServer(m.Middleware(onRoute("/x", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			w.WriteHeader(http.StatusRequestTimeout)
+		}
+	})))
+	srv.Config.ReadTimeout = 50 * time.Millisecond
+	srv.Start()
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	res.Body.Close()
+	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
+	require.Equal(t, []string{"POST /x 408"}, counted(t, m))
+	require.EqualValues(t, 1, readingOf(t, m).value("http_request_errors_total", "error_type", "timeout"))
 }

@@ -24,13 +24,16 @@
 //   - The route is the template, never the path: through nested routers, stripped
 //     prefixes and copied requests (see [Router]).
 //   - The number of series is bounded, whatever clients and callers say. Methods
-//     that are not known, routes beyond [Options].MaxRoutes and values beyond
-//     MaxSeries are counted as [Other]; sluice_label_overflow_total and one log
+//     that are not known, routes beyond [Options].MaxRoutes, values beyond
+//     MaxSeries, and all but four methods of a route whose pattern leaves the
+//     method open, are counted as [Other]; sluice_label_overflow_total and one log
 //     line for each recorder tell.
 //   - The lifetime of a stream or of an upgraded connection is no latency: the
 //     duration of such a request is the time to its first byte, and lifetimes
 //     have histograms of their own. A response is a stream from its first flush
-//     on, or if it is a text/event-stream. Both are counted when they begin.
+//     on, or if it is a text/event-stream that outgrew the server's buffer. Both
+//     are counted when they begin; what goes wrong later shows in error_type, and
+//     a client that leaves a stream is none of that.
 //   - No string that a caller hands over makes anything panic, and none but the
 //     documented labels appears. A panic of a handler is passed on with its value.
 //   - The body of the server's own request is never replaced, so that an early
@@ -41,11 +44,28 @@
 //   - A layer outside of the middleware may change what the client sees. An
 //     [http.TimeoutHandler] there is noticed: 503, error_type "timeout".
 //   - Whether a client left before the end is what net/http knows of it: a client
-//     that closes its sending half early is taken for gone.
+//     that closes its sending half early is taken for gone. What net/http refuses
+//     by itself (400, 431), and an answer that its WriteTimeout cuts off, no
+//     middleware sees.
+//   - A recoverer inside of the middleware makes a panic an ordinary answer, so
+//     that error_type="panic" counts those that nobody recovered there.
+//   - What a layer refused before the router has the pattern of the mux outside of
+//     the middleware, if there is one, and else [Unrouted].
 //   - The response size is that of the wire only if compression is inside.
 //   - A hijacked connection that is closed other than by its Close, as through
 //     NetConn, stays in the gauge. All hijacked connections count as WebSockets,
 //     tunnels too: their route tells.
+//
+// # Routers
+//
+// A [http.ServeMux] needs nothing, as long as it gets the request that the
+// middleware handed on. Where something in between makes a copy (a prefix is
+// stripped, a user added to the context), put [Router] around the mux.
+//
+// chi sets the pattern on a copy of its own: make metrics.Router the last
+// middleware of the router, r.Use(metrics.Router), wherever m.Middleware is. For
+// a router that sets no pattern, wrap its handlers in [Route], or name the route
+// in [Options].RoutePattern.
 //
 // # Cost
 //
@@ -62,7 +82,7 @@
 //	http_request_size_bytes{method,route}                 histogram
 //	http_response_size_bytes{method,route}                histogram
 //	http_request_errors_total{method,route,error_type}    counter; panic, aborted, client_closed, timeout
-//	http_requests_in_flight                               gauge
+//	http_requests_in_flight                               gauge; handlers that run, of streams too
 //	http_streams_active{route}                            gauge
 //	http_stream_duration_seconds{route}                   histogram
 //	websocket_connections_active{route}                   gauge
@@ -86,6 +106,11 @@
 //	ratelimit_decisions_total{policy,decision}            counter; allowed, denied
 //	csp_reports_total{directive,disposition}              counter
 //	sluice_label_overflow_total{recorder}                 counter
+//
+// The ratio of requests that failed, for an objective, is
+//
+//	  sum(rate(http_request_duration_seconds_count{outcome=~"server_error|aborted"}[5m]))
+//	/ sum(rate(http_request_duration_seconds_count{outcome!="client_closed"}[5m]))
 //
 // and those of the Go runtime, the process, the build, and of the scrape
 // endpoint itself. All histograms are classic and native. The code is "aborted"

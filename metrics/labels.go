@@ -12,8 +12,9 @@ const (
 	Other = "_OTHER"
 	// Unmatched is the route of a request that no pattern matched: a 404 or a 405.
 	Unmatched = "unmatched"
-	// Unrouted is the route of a request that was answered before, or without,
-	// a router: refused by a limiter, or served by a plain handler.
+	// Unrouted is the route of a request without a pattern that was answered
+	// otherwise: before a router, without one, or by one whose pattern got lost on
+	// a copy of the request (see [Router]).
 	Unrouted = "unrouted"
 
 	unknown = "unknown" // what the caller did not say

@@ -37,7 +37,8 @@ type Options struct {
 	// Default: 500.
 	MaxRoutes int
 	// MaxSeries is how many distinct combinations of values callers may give
-	// to each of the Observe methods; the rest shares [Other].
+	// to each of the Observe methods; the rest shares [Other]. Each is several
+	// series where it is a histogram.
 	// Default: 200.
 	MaxSeries int
 	// KeepHost leaves the host in routes whose pattern has one, as in

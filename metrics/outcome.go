@@ -63,7 +63,7 @@ func codeLabel(code int) string {
 // of the context that the request came with: others may be put on it further in.
 func (v *visit) judge(e *reqinfo.Entry, upload *body, gone error, p any) (code int, failed failure) {
 	code = codeOf(v.rec)
-	if e.Returned() && (v.rec.Hijacked() || code != 0 && gone == nil && !v.isCut()) {
+	if e.Returned() && (v.rec.Hijacked() || code != 0 && gone == nil && !v.isCut() && !upload.isLate()) {
 		return code, noFailure // a hijacked connection has a life of its own
 	}
 	failed = v.failure(e, upload, gone, p)

@@ -9,10 +9,10 @@ import (
 	"github.com/sluice-go/sluice/internal/reqinfo"
 )
 
-// AddRoutes creates the series of routes at zero, so that the first request,
-// and the first error, is an increase that rate() sees. Patterns are those of
-// [http.ServeMux]; one without a method is taken for a GET. It is called before
-// the service starts.
+// AddRoutes creates series of routes at zero, so that their first event is an
+// increase that rate() sees: the codes 200 and 500, the durations of successes,
+// the sizes, and all error types. Patterns are those of [http.ServeMux]; one
+// without a method is taken for a GET. It is called before the service starts.
 //
 // It is an error when a pattern has no path, or when there are more routes than
 // Options.MaxRoutes; all others are added.
@@ -75,7 +75,7 @@ func Route(pattern string, h http.Handler) http.Handler {
 // Router lets the patterns of a router reach [Metrics.Middleware] across a
 // middleware in between that hands on a copy of the request, as
 // [http.StripPrefix] and everything that adds to a context do. It goes directly
-// around the router:
+// around a [http.ServeMux]; for others see the package comment:
 //
 //	mux.Handle("/api/", http.StripPrefix("/api", metrics.Router(api)))
 //
