@@ -316,5 +316,5 @@ func TestABodyThatTakesTooLongIsATimeout(t *testing.T) {
 	res.Body.Close()
 	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 	require.Equal(t, []string{"POST /x 408"}, counted(t, m))
-	require.EqualValues(t, 1, readingOf(t, m).value("http_request_errors_total", "error_type", "timeout"))
+	require.Equal(t, []string{"1 error_type=timeout method=POST route=/x"}, lines(t, m, "http_request_errors_total"))
 }

@@ -23,6 +23,7 @@ func TestWhatIsDeclaredIsThereAtZero(t *testing.T) {
 		Errors:   map[string][]string{"api": {"timeout"}},
 	})
 	r := readingOf(t, m)
+	model := []string{"gen_ai_operation_name", "chat", "gen_ai_provider_name", "ollama", "gen_ai_request_model", "llama3.2"}
 	for name, labels := range map[string][]string{
 		"cache_requests_total":      {"cache", "http", "result", "miss"},
 		"health_check_status":       {"check", "database", "status", "healthy"},
@@ -35,9 +36,9 @@ func TestWhatIsDeclaredIsThereAtZero(t *testing.T) {
 	}
 	for name, labels := range map[string][]string{
 		"db_client_operation_duration_seconds":                {"operation", "SELECT", "error_type", "error"},
-		"gen_ai_client_operation_duration_seconds":            {"gen_ai_request_model", "llama3.2", "error_type", "error"},
-		"gen_ai_client_token_usage":                           {"gen_ai_provider_name", "ollama", "gen_ai_token_type", "output"},
-		"gen_ai_client_operation_time_to_first_chunk_seconds": {"gen_ai_operation_name", "chat"},
+		"gen_ai_client_operation_duration_seconds":            append(model[:6:6], "error_type", "error"),
+		"gen_ai_client_token_usage":                           append(model[:6:6], "gen_ai_token_type", "output"),
+		"gen_ai_client_operation_time_to_first_chunk_seconds": model,
 		"rag_retrieval_duration_seconds":                      {"source", "messages", "error_type", "error"},
 		"rag_retrieved_documents":                             {"source", "messages"},
 		"upload_size_bytes":                                   {"type", "image"},
