@@ -153,6 +153,19 @@ func ExampleSetTrace() {
 	// 0af7651916cd43dd8448eb211c80319c
 }
 
+func ExampleMetrics_Declare() {
+	m := sluice.Must(metrics.New(metrics.Options{}))
+	m.Declare(metrics.Known{
+		Policies: []string{"login"},
+		Errors:   map[string][]string{"model": {"timeout"}},
+	})
+	scrape(m, "errors_total", "ratelimit_decisions_total")
+	// Output:
+	// errors_total{component="model",kind="timeout"} 0
+	// ratelimit_decisions_total{decision="allowed",policy="login"} 0
+	// ratelimit_decisions_total{decision="denied",policy="login"} 0
+}
+
 func ExampleMetrics_ObserveQuery() {
 	m := sluice.Must(metrics.New(metrics.Options{}))
 	ctx := context.Background()
