@@ -23,7 +23,10 @@
 //   - Every method but Route and RouteInside may be called from any goroutine, also after the
 //     request.
 //
-// Not guaranteed: a middleware that replaces the context of a request by one
+// Not guaranteed: below a writer without Unwrap, such as that of
+// [http.TimeoutHandler], the carrier of a layer that watches is not found, and a
+// new one begins. A nested pattern that equals the one it is nested in is taken
+// for that one. A middleware that replaces the context of a request by one
 // that does not descend from it, or that rewrites RequestURI, starts a new
 // carrier for the layers inside. Form and path values that are set inside are
 // not seen outside. A layer sets header fields of its own in a header hook where

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"mime/multipart"
 	"net/http"
+	"slices"
 
 	"github.com/sluice-go/sluice/internal/respw"
 )
@@ -16,7 +17,10 @@ type Entry struct {
 	Rec  *respw.Recorder // of W
 
 	outer    *http.Request // the request as it arrived, when this layer copied it
-	watching bool          // this layer made a carrier without a copy
+	copied   *http.Request // the copy that the layer is visiting, or nil
+	got      *http.Request // R as Enter left it
+	replaced *http.Request // R where the layer has changed it, or nil
+	outmost  bool
 	ownsRec  bool
 	returned bool
 }
@@ -25,22 +29,18 @@ type Entry struct {
 // missing.
 func Enter(w http.ResponseWriter, r *http.Request) Entry {
 	i := Find(w, r)
-	switch {
-	case i == nil:
+	if i == nil {
 		return create(w, r)
-	case i.inner == nil:
-		return i.complete(w, r)
-	case From(r.Context()) == nil:
-		// The carrier is the context of a handler that was tried before this one.
-		e := create(w, r)
-		i.inner.later.Store(e.Info)
-		return e
 	}
 	e := Entry{R: r, Info: i}
 	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, i.rec.Start())
-	if r != &i.inner.req {
-		i.expectCopy(r)
+	switch a, _ := r.Context().(*attempt); {
+	case From(r.Context()) == nil:
+		e.copyRequest(i.newAttempt())
+	case a == nil || r != &a.req:
+		e.arrive(r, false)
 	}
+	e.got = e.R
 	return e
 }
 
@@ -81,19 +81,13 @@ func create(w http.ResponseWriter, r *http.Request) Entry {
 	whole := new(struct {
 		Info
 		inner
+		attempt
 	})
 	var e Entry
 	e.begin(&whole.Info, w, r)
-	whole.copyRequest(r, &whole.inner)
-	e.R, e.outer = &whole.req, r
-	return e
-}
-
-// complete makes a carrier a context, for the layer that is the first to need it.
-func (i *Info) complete(w http.ResponseWriter, r *http.Request) Entry {
-	i.copyRequest(r, new(inner))
-	e := Entry{R: &i.inner.req, Info: i, outer: r}
-	e.W, e.Rec, e.ownsRec = respw.Wrap(w, r, i.rec.Start())
+	whole.giveContext(&whole.inner)
+	e.copyRequest(&whole.attempt)
+	e.got = e.R
 	return e
 }
 
@@ -105,16 +99,38 @@ func (e *Entry) begin(i *Info, w http.ResponseWriter, r *http.Request) {
 		e.ownsRec = true
 	}
 	i.rec, i.seen = e.Rec, r
+	e.outmost = true
 }
 
-// copyRequest makes the one copy. WithContext is inlined, so the copy lands in
-// place.
-func (i *Info) copyRequest(r *http.Request, in *inner) {
-	shareTrailer(r)
-	in.ctx = r.Context()
-	in.req = *r.WithContext(i)
-	i.rec.HookSpace(&in.hooks)
-	i.inner = in
+// giveContext makes the carrier fit to be found by contexts. Two layers at the
+// same time are none of the same stack; the first one counts.
+func (i *Info) giveContext(in *inner) {
+	if i.inner.CompareAndSwap(nil, in) {
+		i.rec.HookSpace(&in.hooks)
+	}
+}
+
+// newAttempt is room for a copy, and at the first time for what comes with it.
+func (i *Info) newAttempt() *attempt {
+	if i.inner.Load() != nil {
+		return new(attempt)
+	}
+	both := new(struct {
+		inner
+		attempt
+	})
+	i.giveContext(&both.inner)
+	return &both.attempt
+}
+
+// copyRequest makes the copy that the layer hands on. WithContext is inlined, so
+// the copy lands in place.
+func (e *Entry) copyRequest(a *attempt) {
+	shareTrailer(e.R)
+	a.Context, a.info = e.R.Context(), e.Info
+	a.req = *e.R.WithContext(a)
+	e.outer, e.R = e.R, &a.req
+	e.arrive(e.R, true)
 }
 
 // shareTrailer gets a request ready to be copied: the server adds undeclared
@@ -139,10 +155,15 @@ type Space struct{ info Info }
 // return it costs more than to fill it.
 func (s *Space) Watch(e *Entry, w http.ResponseWriter, r *http.Request, watcher respw.Watcher) {
 	e.begin(&s.info, w, r)
-	e.watching = true
-	if e.ownsRec {
+	e.got = r
+	switch {
+	case e.ownsRec:
 		e.Rec.Carry(&s.info, watcher)
-	} else if watcher != nil {
+		return
+	case e.Rec.Carrier() == nil: // that of somebody who has no carrier
+		e.Rec.Carry(&s.info, nil)
+	}
+	if watcher != nil {
 		e.Rec.Watch(watcher)
 	}
 }
@@ -165,6 +186,10 @@ func (s *CopySpace) Watch(e *Entry, w http.ResponseWriter, r *http.Request, watc
 // handler answers through W; so does one that answers without calling Next.
 func (e *Entry) Next(next http.Handler) {
 	e.returned = false
+	if e.R != e.got && e.R != e.replaced && e.Info.inner.Load() != nil {
+		e.replaced = e.R
+		e.Info.arrive(e.R, true)
+	}
 	next.ServeHTTP(e.W, e.R)
 	e.returned = true
 }
@@ -176,44 +201,80 @@ func (e *Entry) Returned() bool { return e.returned }
 // last thing a layer does, on a panic too.
 func (e *Entry) Leave() {
 	i := e.Info
-	switch {
-	case e.watching:
-		i.part(e.R, e.outer, e.returned)
-	case e.outer != nil:
-		if e.R != &i.inner.req {
-			i.adopt(e.R)
-		}
-		i.leave(e.outer, e.returned)
-	case e.R != &i.inner.req:
-		i.adopt(e.R)
+	if in := i.inner.Load(); in != nil {
+		e.depart(in)
+	}
+	if e.outmost {
+		i.end(e)
 	}
 	if e.ownsRec {
 		e.Rec.End(e.returned)
 	}
 }
 
-// expectCopy says that a foreign middleware handed on a copy of the request, to
-// this layer and to what is inside of it. Of several copies, one in the other
-// or one after the other, the last to arrive is the one that served.
-func (i *Info) expectCopy(r *http.Request) {
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	i.inner.trail = trail{}
-	i.inner.copies = append(i.inner.copies, r)
+// arrive notes that the layer visits a copy of the request. Of several copies,
+// one in the other or one after the other, the last to arrive is the one that
+// serves.
+func (e *Entry) arrive(r *http.Request, own bool) {
+	e.copied = r
+	e.Info.arrive(r, own)
 }
 
-// adopt takes over what was left on a copy: without it the outer layers would
-// not see it.
-func (i *Info) adopt(r *http.Request) {
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	in := i.inner
-	in.trail.outward(r)
-	if n := len(in.copies); n > 0 && in.copies[n-1] == r {
-		in.copies = in.copies[:n-1]
+func (i *Info) arrive(r *http.Request, own bool) {
+	in := i.inner.Load()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.trail = trail{}
+	if in.visits == nil {
+		in.visits = in.room[:0]
 	}
+	in.visits = append(in.visits, visit{r, r.Pattern, r.MultipartForm, own})
+}
+
+// depart takes over what was left on the copies of the layer: without it who is
+// further out would not see it.
+func (e *Entry) depart(in *inner) {
+	if e.copied == nil && e.replaced == nil {
+		return
+	}
+	i := e.Info
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.depart(e.replaced)
+	in.depart(e.copied)
+	if e.outer != nil && !e.outmost {
+		pattern := i.matched(in, false)
+		if e.outer == i.seen {
+			if !in.echoed || e.outer.Pattern != in.echo {
+				in.unechoed = patternOf(e.outer)
+			}
+			in.echoed, in.echo = true, pattern
+		}
+		e.outer.Pattern = pattern
+		if e.copied.MultipartForm != nil {
+			e.outer.MultipartForm = e.copied.MultipartForm
+		}
+	}
+	in.trail.fresh, in.trail.base = in.trail.known, i.seen.Pattern
+	if n := len(in.visits); n > 0 {
+		in.trail.base = in.visits[n-1].req.Pattern
+	}
+}
+
+// depart ends a visit. Callers hold mu.
+func (in *inner) depart(r *http.Request) {
+	n := len(in.visits) - 1
+	for n >= 0 && in.visits[n].req != r {
+		n--
+	}
+	if n < 0 {
+		return // it is no copy
+	}
+	v := in.visits[n]
+	in.visits = slices.Delete(in.visits, n, n+1)
+	in.trail.outwardCopy(v)
 	switch form := r.MultipartForm; {
-	case form == nil || form == in.form:
+	case form == nil || form == v.form || form == in.form:
 	case in.left:
 		// The server is past its clean-up, as after http.TimeoutHandler.
 		_ = form.RemoveAll()
@@ -223,36 +284,23 @@ func (i *Info) adopt(r *http.Request) {
 	}
 }
 
-// leave hands the request back to who is outside of all copies.
-func (i *Info) leave(outer *http.Request, returned bool) {
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	in := i.inner
-	in.left = true
-	outer.Pattern = i.matched()
-	in.outer, in.given = outer, outer.Pattern
-	outer.MultipartForm = cmp.Or(in.req.MultipartForm, in.form)
-	removeForm(in.form, outer.MultipartForm)
-	if !returned {
+// end hands the request back to who is outside of all layers.
+func (i *Info) end(e *Entry) {
+	seen := i.seen
+	if in := i.inner.Load(); in != nil {
+		in.mu.Lock()
+		in.left = true
+		seen.Pattern = i.matched(in, false)
+		in.trail = trail{whole: true, pattern: seen.Pattern}
+		seen.MultipartForm = cmp.Or(seen.MultipartForm, in.form)
+		removeForm(in.form, seen.MultipartForm)
+		in.mu.Unlock()
+	}
+	if e.outer != nil && e.outer != seen {
+		e.outer.Pattern, e.outer.MultipartForm = seen.Pattern, seen.MultipartForm
+	}
+	if !e.returned {
 		// net/http does not clean up after a panic that reaches it.
-		removeForm(outer.MultipartForm, nil)
-	}
-}
-
-// part is leave for the layer that watches, which handed on the request that
-// arrived or, as outer tells, a copy of it.
-func (i *Info) part(seen, outer *http.Request, returned bool) {
-	if i.inner != nil {
-		i.inner.mu.Lock()
-		seen.Pattern = i.matched()
-		seen.MultipartForm = cmp.Or(seen.MultipartForm, i.inner.req.MultipartForm, i.inner.form)
-		i.inner.trail = trail{whole: true, pattern: seen.Pattern}
-		i.inner.mu.Unlock()
-	}
-	if outer != nil {
-		outer.Pattern, outer.MultipartForm = seen.Pattern, seen.MultipartForm
-	}
-	if !returned {
 		removeForm(seen.MultipartForm, nil)
 	}
 }

@@ -12,37 +12,52 @@ import (
 	"github.com/sluice-go/sluice/internal/respw"
 )
 
-// Info is the carrier of one request. It is the context of that request, so
-// that finding it costs one type assertion; one that [Space.Watch] made becomes
-// that only when a layer further in asks for it.
+// Info is the carrier of one request. One that [Space.Watch] made is no more
+// than what outer layers look at, until a layer further in asks for a context.
 type Info struct {
 	rec   *respw.Recorder
 	space respw.Space   // for rec, where the outermost layer creates it
-	seen  *http.Request // as it arrived at the outermost layer
+	seen  *http.Request // as the outermost layer got it, or hands it on
 
 	name  atomic.Pointer[string] // by SetRoute
-	inner *inner                 // nil while there is no copy of the request
+	inner atomic.Pointer[inner]  // nil while there is no context
 }
 
-// inner is what a carrier needs once it is a context.
+// inner is what a carrier needs once it has a context.
 type inner struct {
-	ctx   context.Context // of the request that arrived
-	req   http.Request    // the one copy; its context is the Info
 	hooks respw.Hooks
 
 	queries   atomic.Int64
 	queryTime atomic.Int64
-	later     atomic.Pointer[Info] // of a further attempt to serve the request
 
 	mu        sync.Mutex // guards the rest
 	facts     facts
-	copies    []*http.Request // that layers are visiting, the innermost last
+	visits    []visit // of copies of the request, the innermost last
+	room      [1]visit
 	trail     trail           // from the copies that layers have left
 	form      *multipart.Form // of any copy
-	left      bool            // the layer that made the copy is done
-	outer     *http.Request   // that it copied, and the pattern that it gave it
-	given     string
+	left      bool            // the outermost layer is done
+	echoed    bool            // a layer further in has given seen the pattern
+	echo      string          // that one
+	unechoed  string          // in the place of this one
 	nonceRead bool
+}
+
+// attempt is a context by which the carrier is found, so that finding it costs
+// one type assertion, and the copy of the request that has this context. There
+// is a second one where another handler is tried after the first.
+type attempt struct {
+	context.Context // of the request that is copied
+	info            *Info
+	req             http.Request
+}
+
+// Value makes the carrier findable below contexts that derive from this one.
+func (a *attempt) Value(key any) any {
+	if key == (infoKey{}) {
+		return a.info
+	}
+	return a.Context.Value(key)
 }
 
 // facts is what layers tell each other: a handler behind [http.TimeoutHandler]
@@ -70,19 +85,6 @@ type Trace struct {
 
 type infoKey struct{}
 
-// Value makes the carrier findable below contexts that derive from it.
-func (i *Info) Value(key any) any {
-	if key == (infoKey{}) {
-		return i
-	}
-	return i.inner.ctx.Value(key)
-}
-
-// Deadline, Done and Err are those of the request that arrived.
-func (i *Info) Deadline() (time.Time, bool) { return i.inner.ctx.Deadline() }
-func (i *Info) Done() <-chan struct{}       { return i.inner.ctx.Done() }
-func (i *Info) Err() error                  { return i.inner.ctx.Err() }
-
 // From returns the carrier of ctx, or nil. All methods accept nil: what is set
 // on it is lost, what is read is zero. So do facts other than the route on a
 // carrier that is no context yet, as nobody who knows any has seen it.
@@ -90,8 +92,8 @@ func From(ctx context.Context) *Info {
 	if ctx == nil {
 		return nil
 	}
-	if i, ok := ctx.(*Info); ok {
-		return i
+	if a, ok := ctx.(*attempt); ok {
+		return a.info
 	}
 	i, _ := ctx.Value(infoKey{}).(*Info)
 	return i
@@ -132,48 +134,26 @@ func (i *Info) Route() string {
 }
 
 // NamedRoute is Route, and says whether it is the name given by SetRoute.
-func (i *Info) NamedRoute() (route string, named bool) {
+func (i *Info) NamedRoute() (route string, named bool) { return i.namedRoute(false) }
+
+// RouteInside is NamedRoute for what runs in the goroutine of the handler, such
+// as [respw.Watcher]: it sees copies of the request whose layers are not done.
+func (i *Info) RouteInside() (route string, named bool) { return i.namedRoute(true) }
+
+func (i *Info) namedRoute(inside bool) (route string, named bool) {
 	if i == nil {
 		return "", false
 	}
 	if name := i.name.Load(); name != nil {
 		return *name, true
 	}
-	if i.inner == nil {
+	in := i.inner.Load()
+	if in == nil {
 		return patternOf(i.seen), false
 	}
-	return i.innerRoute((*Info).NamedRoute, i.matched)
-}
-
-// innerRoute asks the last attempt to serve the request.
-func (i *Info) innerRoute(ask func(*Info) (string, bool), own func() string) (route string, named bool) {
-	if later := i.inner.later.Load(); later != nil {
-		route, named := ask(later)
-		if !named {
-			t := trail{known: true, pattern: route, path: pathOf(later.seen)}
-			t.outward(i.seen)
-			route = t.pattern
-		}
-		return route, named
-	}
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	return own(), false
-}
-
-// RouteInside is NamedRoute for what runs in the goroutine of the handler, such as
-// [respw.Watcher]: it sees copies of the request whose layers are not done.
-func (i *Info) RouteInside() (route string, named bool) {
-	if i == nil {
-		return "", false
-	}
-	if name := i.name.Load(); name != nil {
-		return *name, true
-	}
-	if i.inner == nil {
-		return patternOf(i.seen), false
-	}
-	return i.innerRoute((*Info).RouteInside, i.matching)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return i.matched(in, inside), false
 }
 
 // SetRoute names the route, for routers that are no ServeMux; the last name
@@ -214,10 +194,10 @@ func (i *Info) UseNonce(generate func() string) string { return i.nonce(generate
 func (i *Info) CommitNonce(generate func() string) string { return i.nonce(generate, false) }
 
 func (i *Info) nonce(generate func() string, read bool) string {
-	if i == nil || i.inner == nil {
+	in := i.context()
+	if in == nil {
 		return ""
 	}
-	in := i.inner
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.nonceRead = in.nonceRead || read
@@ -229,48 +209,56 @@ func (i *Info) nonce(generate func() string, read bool) string {
 
 // NonceRead reports whether the body may carry the nonce.
 func (i *Info) NonceRead() bool {
-	if i == nil || i.inner == nil {
+	in := i.context()
+	if in == nil {
 		return false
 	}
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	return i.inner.nonceRead
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.nonceRead
 }
 
 // AddQuery counts a database query and its duration.
 func (i *Info) AddQuery(d time.Duration) {
-	if i == nil || i.inner == nil {
-		return
+	if in := i.context(); in != nil {
+		in.queries.Add(1)
+		in.queryTime.Add(int64(d))
 	}
-	i.inner.queries.Add(1)
-	i.inner.queryTime.Add(int64(d))
 }
 
 // Queries returns the number of database queries so far and their total time.
 func (i *Info) Queries() (n int64, total time.Duration) {
-	if i == nil || i.inner == nil {
+	in := i.context()
+	if in == nil {
 		return 0, 0
 	}
-	return i.inner.queries.Load(), time.Duration(i.inner.queryTime.Load())
+	return in.queries.Load(), time.Duration(in.queryTime.Load())
+}
+
+// context is nil while the carrier is none.
+func (i *Info) context() *inner {
+	if i == nil {
+		return nil
+	}
+	return i.inner.Load()
 }
 
 func (i *Info) read() facts {
-	if i == nil || i.inner == nil {
+	in := i.context()
+	if in == nil {
 		return facts{}
 	}
-	if later := i.inner.later.Load(); later != nil {
-		return later.read()
-	}
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	return i.inner.facts
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.facts
 }
 
 func (i *Info) write(set func(*facts)) {
-	if i == nil || i.inner == nil {
+	in := i.context()
+	if in == nil {
 		return
 	}
-	i.inner.mu.Lock()
-	defer i.inner.mu.Unlock()
-	set(&i.inner.facts)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	set(&in.facts)
 }

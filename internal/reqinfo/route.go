@@ -1,11 +1,20 @@
 package reqinfo
 
 import (
+	"mime/multipart"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
 )
+
+// visit is a layer's stay at a copy of the request.
+type visit struct {
+	req     *http.Request
+	pattern string          // that the copy came with
+	form    *multipart.Form // likewise
+	own     bool            // by a layer; others' may be in the hands of another goroutine
+}
 
 // A trail follows a request from its innermost copy outward, and knows the
 // pattern that served it so far.
@@ -14,62 +23,71 @@ type trail struct {
 	whole   bool // the outside is reached
 	pattern string
 	path    string // that the pattern matched
+
+	fresh bool   // nothing further out was looked at since a copy was left
+	base  string // the pattern of what is next further out, at that moment
 }
 
 // outward takes in the next request further out. An inner mux knows better than
 // an outer one, but for the prefix of the path that was stripped in between.
-func (t *trail) outward(r *http.Request) {
+func (t *trail) outward(r *http.Request, pattern string) {
+	if t.fresh && t.base != r.Pattern {
+		*t = trail{} // another handler was tried since, on this request
+	}
+	t.fresh = false
 	at := pathOf(r)
 	if t.known {
-		t.pattern = joinPatterns(patternOf(r), at, t.pattern, t.path)
+		t.pattern = joinPatterns(pattern, at, t.pattern, t.path)
 	} else {
-		t.known, t.pattern = true, patternOf(r)
+		t.known, t.pattern = true, pattern
 	}
 	t.path = at
 }
 
+// outwardCopy is outward for a copy. The pattern it came with is that of another
+// path, or of somebody further out.
+func (t *trail) outwardCopy(v visit) {
+	if v.req.Pattern != v.pattern {
+		t.outward(v.req, patternOf(v.req))
+	}
+}
+
+// pathOf is the path in the form that patterns are matched with: an escaped
+// slash parts no segments.
 func pathOf(r *http.Request) string {
 	if r.URL == nil { // made by hand
 		return ""
 	}
-	return r.URL.Path
+	return r.URL.EscapedPath()
 }
 
 // patternOf is the pattern that a mux left on a request. ServeMux redirects a
 // CONNECT that lacks a trailing slash, and leaves where to as its pattern: a
 // client could make as many as it likes (golang.org/issue/73688).
 func patternOf(r *http.Request) string {
-	if r.Method == http.MethodConnect && pathOf(r) != "" && r.Pattern == path.Join("/", pathOf(r))+"/" {
+	if r.Method == http.MethodConnect && r.URL != nil && r.URL.Path != "" && r.Pattern == path.Join("/", r.URL.Path)+"/" {
 		return ""
 	}
 	return r.Pattern
 }
 
-// matched is the pattern by the requests that layers have seen the end of.
-// Callers hold mu.
-func (i *Info) matched() string { return i.follow(i.inner.trail) }
-
-// matching is matched as seen by the handler. Callers hold mu.
-func (i *Info) matching() string {
-	t := i.inner.trail
-	for _, r := range slices.Backward(i.inner.copies) {
-		t.outward(r)
-	}
-	return i.follow(t)
-}
-
-// follow leads a trail from the copies of foreign middlewares to the outside.
-func (i *Info) follow(t trail) string {
+// matched is the pattern as far as it is known: by copies that layers have left,
+// by those of our own, and inside the handler by all others. Callers hold mu.
+func (i *Info) matched(in *inner, inside bool) string {
+	t := in.trail
 	if t.whole {
 		return t.pattern
 	}
-	if in := i.inner; in.outer != nil && in.outer.Pattern != in.given {
-		t = trail{} // another handler was tried later, on the same request
-		t.outward(in.outer)
-	} else {
-		t.outward(&in.req)
+	for _, v := range slices.Backward(in.visits) {
+		if v.own || inside {
+			t.outwardCopy(v)
+		}
 	}
-	t.outward(i.seen)
+	pattern := patternOf(i.seen)
+	if in.echoed && i.seen.Pattern == in.echo {
+		pattern = in.unechoed
+	}
+	t.outward(i.seen, pattern)
 	return t.pattern
 }
 
@@ -79,7 +97,7 @@ func (i *Info) follow(t trail) string {
 // the outer pattern, as the path's own may be anything a client likes.
 func joinPatterns(outer, outerPath, inner, innerPath string) string {
 	stripped, ok := strings.CutSuffix(outerPath, innerPath)
-	if inner == "" || !ok || stripped == "" || !strings.HasPrefix(innerPath, "/") {
+	if inner == "" || !ok || stripped == "" || innerPath != "" && innerPath[0] != '/' {
 		return inner
 	}
 	outerMethod, outerHost, outerTemplate := splitPattern(outer)

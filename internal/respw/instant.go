@@ -15,5 +15,5 @@ func Now() Instant { return Instant(time.Since(epoch)) }
 // Elapsed is the time since i. No step of the wall clock changes it.
 func (i Instant) Elapsed() time.Duration { return time.Duration(Now() - i) }
 
-// Time is i on the wall clock.
-func (i Instant) Time() time.Time { return epoch.Add(time.Duration(i)) }
+// Time is i on the wall clock, as it is set now.
+func (i Instant) Time() time.Time { return time.Now().Add(-i.Elapsed()) }

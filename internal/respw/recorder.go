@@ -13,6 +13,7 @@ const (
 	flagFlushed  uint32 = 1 << 11
 	flagEnded    uint32 = 1 << 12
 	flagHooked   uint32 = 1 << 13 // there are header hooks
+	flagHooking  uint32 = 1 << 15 // they are running
 	flagFailed   uint32 = 1 << 14 // a write did not reach the client
 )
 
@@ -46,7 +47,12 @@ func (r *Recorder) Start() Instant { return r.start }
 // Carry attaches what belongs to the request, for inner layers that are handed
 // the same writer, and its first watcher. It is called before the writer is
 // handed on.
-func (r *Recorder) Carry(v any, w Watcher) { r.carrier, r.watcher = v, w }
+func (r *Recorder) Carry(v any, w Watcher) {
+	r.carrier = v
+	if w != nil {
+		r.watcher = w
+	}
+}
 
 // Carrier is what was attached, or nil.
 func (r *Recorder) Carrier() any { return r.carrier }
@@ -149,8 +155,9 @@ func (r *Recorder) commitHooked(status int) {
 	}
 	hooks.fixing.Lock()
 	defer hooks.fixing.Unlock()
-	if r.fix(status) {
+	if r.fix(status | int(flagHooking)) {
 		hooks.beforeHeader(status, r.inner.Header())
+		r.state.And(^flagHooking)
 	}
 }
 

@@ -214,7 +214,7 @@ func TestFirstByteIsWhenTheClientCouldSeeOne(t *testing.T) {
 			wait()
 		}, 3 * time.Second},
 		{"a small ReadFrom leaves when the handler returns", func(w http.ResponseWriter, _ *http.Request) {
-			w.(io.ReaderFrom).ReadFrom(strings.NewReader(strings.Repeat("x", 1024)))
+			w.(io.ReaderFrom).ReadFrom(strings.NewReader(strings.Repeat("x", 1023)))
 			wait()
 		}, 0},
 	}

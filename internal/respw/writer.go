@@ -106,7 +106,7 @@ func (w *writer) WriteHeader(status int) {
 	if r.final(status) && !r.Committed() {
 		r.commit(status)
 	}
-	if r.ended() {
+	if !r.open() {
 		return
 	}
 	r.inner.WriteHeader(status)
@@ -158,15 +158,22 @@ func (w *writer) Unwrap() http.ResponseWriter {
 // begin gets ready for the first byte of a body, and reports whether the
 // response is still open.
 func (r *Recorder) begin() bool {
-	s := r.state.Load()
-	if s&flagEnded != 0 {
-		return false
-	}
-	if s&statusMask == 0 {
+	if r.Status() == 0 {
 		r.commit(http.StatusOK)
-		return !r.ended()
 	}
-	return true
+	return r.open()
+}
+
+// open waits for the hooks of another writer, and reports whether the response
+// is still open.
+func (r *Recorder) open() bool {
+	s := r.state.Load()
+	if s&flagHooking != 0 {
+		hooks := r.hooks.Load()
+		hooks.fixing.Lock()
+		hooks.fixing.Unlock() //nolint:staticcheck // nothing to do but wait
+	}
+	return s&flagEnded == 0
 }
 
 func (r *Recorder) writeString(s string) (int, error) {
@@ -248,17 +255,16 @@ func (r *Recorder) readFrom(src io.Reader) (n int64, err error) {
 	}
 	at := r.sinceStart()
 	rest, err := r.inner.(io.ReaderFrom).ReadFrom(src)
-	r.wrote(rest)
 	var network *net.OpError
 	lost := errors.As(err, &network) && network.Op != "read" // which would be src
 	if lost {
 		r.state.Or(flagFailed)
 	}
-	if n+rest > 2*firstPiece || lost { // net/http has handed over, past its buffer
-		if r.stampFirstByte(at) {
-			r.outgrew()
-		}
+	// net/http has handed over, past its buffer.
+	if (n+rest >= 2*firstPiece || lost) && r.stampFirstByte(at) {
+		r.outgrew()
 	}
+	r.wrote(rest)
 	return n + rest, err
 }
 
