@@ -170,8 +170,9 @@ func (r *Recorder) open() bool {
 	s := r.state.Load()
 	if s&flagHooking != 0 {
 		hooks := r.hooks.Load()
+		//lint:ignore SA2001 there is nothing to do but wait
 		hooks.fixing.Lock()
-		hooks.fixing.Unlock() //nolint:staticcheck // nothing to do but wait
+		hooks.fixing.Unlock()
 	}
 	return s&flagEnded == 0
 }
