@@ -11,8 +11,8 @@
 //
 // Guarantees:
 //   - One carrier and one recorder for all layers that share a request. The
-//     carrier is the context of the request copy, and the copy and the recorder
-//     are part of the carrier: one allocation.
+//     carrier, the recorder, and the copy whose context leads to the carrier are
+//     one allocation.
 //   - What the mux and the handler leave on a copied request reaches the
 //     original: Pattern, which outer layers name routes by, and MultipartForm,
 //     whose temporary files only the server removes. This holds for copies made
@@ -20,8 +20,8 @@
 //     panicked or outlived its request are removed.
 //   - The route is the full template: what [http.StripPrefix] took off between two
 //     layers is put back, by the segments of the pattern that matched it.
-//   - Every method but Route and RouteInside may be called from any goroutine, also after the
-//     request.
+//   - Every method but those for the route may be called from any goroutine, also
+//     after the request.
 //
 // Not guaranteed: below a writer without Unwrap, such as that of
 // [http.TimeoutHandler], the carrier of a layer that watches is not found, and a

@@ -76,6 +76,12 @@ func (r *Recorder) Watch(w Watcher) {
 	hooks.watchers = append(hooks.watchers, w)
 }
 
+// wait returns when no header hook is running.
+func (h *Hooks) wait() {
+	h.fixing.Lock()
+	defer h.fixing.Unlock()
+}
+
 func (h *Hooks) beforeHeader(status int, header http.Header) {
 	h.mu.Lock()
 	hooks := h.headers

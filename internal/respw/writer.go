@@ -169,10 +169,7 @@ func (r *Recorder) begin() bool {
 func (r *Recorder) open() bool {
 	s := r.state.Load()
 	if s&flagHooking != 0 {
-		hooks := r.hooks.Load()
-		//lint:ignore SA2001 there is nothing to do but wait
-		hooks.fixing.Lock()
-		hooks.fixing.Unlock()
+		r.hooks.Load().wait()
 	}
 	return s&flagEnded == 0
 }
