@@ -20,7 +20,7 @@ import (
 var measured = []string{
 	`http_requests_total{method="GET",route="/api/messages/{id}",code="200"} > 0`,
 	`http_requests_total{method="PUT",route="/api/tickets/{id}",code="412"} > 0`,
-	`http_requests_total{method="DELETE",route="/api/messages",code="405"} > 0`,
+	`http_requests_total{method="_OTHER",route="/api/messages",code="405"} > 0`,
 	`http_requests_total{method="GET",route="/api/",code="404"} > 0`,
 	`http_requests_total{method="GET",route="/ws/chat",code="101"} > 0`,
 	`http_requests_total{method="GET",route="/api/projects",code="500"} == 0`,
