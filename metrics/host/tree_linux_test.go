@@ -93,7 +93,7 @@ func selfV2(path string) tree {
 
 // groupV2 is a cgroup of version 2 with these limits.
 func groupV2(path, cpuMax, memoryMax string) tree {
-	dir := "/sys/fs/cgroup" + path
+	dir := "/sys/fs/cgroup" + strings.TrimSuffix(path, "/")
 	return tree{
 		dir + "/cpu.max":             cpuMax + "\n",
 		dir + "/cpu.stat":            "usage_usec 7000000\nuser_usec 5000000\nsystem_usec 2000000\nnr_periods 10\nnr_throttled 4\nthrottled_usec 2500000\n",
@@ -131,6 +131,8 @@ func selfV1(path, mountRoot string) tree {
 const unlimitedV1 = "9223372036854771712"
 
 func groupV1(path, quota, period, limit string) tree {
+	// Without the slash of the root: the names must be those that a test may replace.
+	path = strings.TrimSuffix(path, "/")
 	cpu, memory, pids := "/sys/fs/cgroup/cpu,cpuacct"+path, "/sys/fs/cgroup/memory"+path, "/sys/fs/cgroup/pids"+path
 	return tree{
 		cpu + "/cpu.cfs_quota_us":         quota + "\n",
