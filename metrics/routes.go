@@ -87,7 +87,7 @@ func (rs *routes) none(status int) *route {
 	if status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
 		return rs.names.lookup(Unmatched)
 	}
-	if status < 300 {
+	if status >= 200 && status < 300 {
 		rs.hint.Do(func() {
 			rs.m.opts.Logger.Info("metrics: a request was answered without a route; if there was one, it got lost on a copy of the request: see metrics.Router and metrics.Route")
 		})
