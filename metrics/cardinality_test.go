@@ -288,14 +288,8 @@ func TestAnAttackerAddsAFixedNumberOfSeries(t *testing.T) {
 	r := readingOf(t, m)
 	after10000, native := size(r)
 	grown := heap() - heap1000
-	// What the server keeps for connections goes when it notices their end.
-	for end := time.Now().Add(5 * time.Second); grown >= 4<<20 && time.Now().Before(end); grown = heap() - heap1000 {
-		time.Sleep(50 * time.Millisecond)
-	}
 
-	// An outcome that depends on time, such as a client that is seen to leave, may
-	// come late, with one histogram; 9,000 rounds more would add thousands.
-	require.InDelta(t, after1000, after10000, 100)
+	require.Equal(t, after1000, after10000)
 	require.LessOrEqual(t, after10000, fixed)
 	histograms := 0
 	for _, f := range r {
@@ -308,7 +302,7 @@ func TestAnAttackerAddsAFixedNumberOfSeries(t *testing.T) {
 	require.LessOrEqual(t, len(r.values("http_requests_total", "route")), maxRoutes+3)
 	require.LessOrEqual(t, len(r.values("http_requests_total", "method")), 11)
 	require.LessOrEqual(t, len(r.values("http_requests_total", "code")), 403)
-	require.Equal(t, 9, strings.Count(log.String(), "distinct label values"), "one line for each recorder that has a limit:\n%s", log)
+	require.Equal(t, 9, strings.Count(log.String(), "\n"), "one line for each recorder that has a limit:\n%s", log)
 	require.Greater(t, r.value("sluice_label_overflow_total", "recorder", "route"), 5000.0)
 	for _, recorder := range []string{"query", "cache", "error", "health", "ratelimit", "ai", "rag", "upload"} {
 		require.Greater(t, r.value("sluice_label_overflow_total", "recorder", recorder), 5000.0, recorder)

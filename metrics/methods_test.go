@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,4 +96,36 @@ func TestFiftyOpenRoutesUnderAttackAreBounded(t *testing.T) {
 	once := attack()
 	require.Equal(t, once, attack())
 	require.Less(t, once, 50*5*46)
+}
+
+// Clients that come at the same moment are no more methods than one.
+func TestManyFirstRequestsAtOnceTakeOnePlace(t *testing.T) {
+	for range 200 {
+		m := newMetrics(t, metrics.Options{DisableRuntime: true, MaxRoutes: 1})
+		mux := http.NewServeMux()
+		mux.HandleFunc("/x", answer)
+		mux.HandleFunc("/over", answer)
+		h := m.Middleware(mux)
+		at := func(method, path string) {
+			var all sync.WaitGroup
+			start := make(chan struct{})
+			for range 16 {
+				all.Go(func() {
+					<-start
+					ask(h, method, path)
+				})
+			}
+			close(start)
+			all.Wait()
+		}
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+			at(method, "/x")
+		}
+		at("GET", "/over")
+		r := readingOf(t, m)
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+			require.EqualValues(t, 16, r.value("http_requests_total", "method", method, "route", "/x", "code", "200"), method)
+		}
+		require.Zero(t, r.value("sluice_label_overflow_total", "recorder", "method"))
+	}
 }

@@ -37,7 +37,8 @@ type route struct {
 	methods []atomic.Pointer[series] // by place in Metrics.methods, the last for all others
 	sockets atomic.Pointer[sockets]
 
-	admitted atomic.Int32 // methods that clients asked for
+	mu       sync.Mutex // held to admit a method
+	admitted int        // methods that clients asked for
 }
 
 func newRoutes(m *Metrics, f *factory) *routes {
@@ -76,8 +77,11 @@ func (rs *routes) of(r *http.Request, m method, pattern string, named bool, stat
 	if s := rt.known(m); s != nil {
 		return s
 	}
-	if namesMethod(pattern) || rt.admit(status) {
+	if rt.name == Other || namesMethod(pattern) {
 		return rt.series(m)
+	}
+	if s := rt.admit(m, status); s != nil {
+		return s
 	}
 	return rt.series(rs.m.otherMethod())
 }
@@ -149,17 +153,23 @@ func namesMethod(pattern string) bool {
 // used them, where the pattern leaves the method open.
 const methodsPerRoute = 4
 
-// admit reports whether a method that a client used gets series of its own: not
-// where it was refused (RFC 9110 §15.5.6, §15.6.2), and not without end.
-func (rt *route) admit(status int) bool {
+// admit makes series of its own for a method that a client used, or returns nil:
+// not where it was refused (RFC 9110 §15.5.6, §15.6.2), and not without end.
+func (rt *route) admit(m method, status int) *series {
 	if status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented {
-		return false
+		return nil
 	}
-	if rt.admitted.Load() < methodsPerRoute && rt.admitted.Add(1) <= methodsPerRoute {
-		return true
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if s := rt.known(m); s != nil {
+		return s // by another client, at the same moment
 	}
-	rt.m.routes.methods.note()
-	return false
+	if rt.admitted == methodsPerRoute {
+		rt.m.routes.methods.note()
+		return nil
+	}
+	rt.admitted++
+	return rt.series(m)
 }
 
 // known returns the children for a method that are there already, or nil.
