@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/sluice-go/sluice/internal/respw"
 )
@@ -70,27 +69,3 @@ func pieces(dst io.Writer, src io.Reader, count func(int64)) (total int64, err e
 		}
 	}
 }
-
-// shaped returns c with the further methods of the connection underneath that
-// handlers of upgraded connections ask for.
-func (c *conn) shaped() net.Conn {
-	half, canHalf := c.Conn.(closeWriter)
-	raw, isRaw := c.Conn.(syscall.Conn)
-	switch {
-	case canHalf && isRaw:
-		return struct {
-			*conn
-			closeWriter
-			syscall.Conn
-		}{c, half, raw}
-	case canHalf:
-		return struct {
-			*conn
-			closeWriter
-		}{c, half}
-	default:
-		return c
-	}
-}
-
-type closeWriter interface{ CloseWrite() error }

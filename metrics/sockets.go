@@ -2,11 +2,11 @@ package metrics
 
 import (
 	"bufio"
-	"bytes"
-	"io"
 	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-go/sluice/internal/respw"
 )
 
 // sockets are the children of one route.
@@ -43,25 +43,10 @@ func (v *visit) Hijacked(nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.Re
 	s := live.route.socketSeries()
 	s.active.Inc()
 	s.total.Inc()
+	if rw != nil && rw.Reader != nil {
+		s.received.Add(float64(rw.Reader.Buffered()))
+	}
 	c := newConn(nc, s)
-	redirect(rw, c, s)
-	return c.shaped(), rw
-}
-
-// redirect lets a buffer read from and write to the counted connection, and
-// keeps what it holds.
-func redirect(rw *bufio.ReadWriter, c *conn, s *sockets) {
-	if rw == nil {
-		return
-	}
-	if rw.Reader != nil {
-		held, _ := rw.Peek(rw.Reader.Buffered())
-		held = bytes.Clone(held)
-		s.received.Add(float64(len(held)))
-		rw.Reader.Reset(io.MultiReader(bytes.NewReader(held), c))
-		_, _ = rw.Peek(len(held)) // as some ask whether there is any
-	}
-	if rw.Writer != nil && rw.Writer.Buffered() == 0 {
-		rw.Writer.Reset(c)
-	}
+	respw.Rebuffer(rw, c)
+	return respw.Shape(c), rw
 }

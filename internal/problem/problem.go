@@ -155,49 +155,23 @@ func encode(value any) (encoded []byte, ok bool) {
 // of any kind can read a problem document; without a preference it is the form
 // for programs.
 func prefersText(accept []string) bool {
-	text := max(weight(accept, plainText), weight(accept, html))
-	return text > max(weight(accept, problemJSON), weight(accept, anyJSON))
+	text := max(httpheader.AcceptWeight(accept, plainText), httpheader.AcceptWeight(accept, html))
+	return text > max(httpheader.AcceptWeight(accept, problemJSON), httpheader.AcceptWeight(accept, anyJSON))
 }
 
-// A form says how specifically a media range names it: 0 not at all, 3 fully.
-type form func(main, sub string) int
+func plainText(main, sub string) int {
+	return httpheader.Specificity(main, sub, "text", "plain")
+}
 
-func plainText(main, sub string) int   { return specificity(main, sub, "text", "plain") }
-func html(main, sub string) int        { return specificity(main, sub, "text", "html") }
-func problemJSON(main, sub string) int { return specificity(main, sub, "application", "problem+json") }
+func html(main, sub string) int { return httpheader.Specificity(main, sub, "text", "html") }
+
+func problemJSON(main, sub string) int {
+	return httpheader.Specificity(main, sub, "application", "problem+json")
+}
 
 func anyJSON(main, sub string) int {
 	if _, suffix, ok := strings.Cut(sub, "+"); ok && strings.EqualFold(suffix, "json") {
 		return 3
 	}
-	return specificity(main, sub, "application", "json")
-}
-
-func specificity(main, sub, wantMain, wantSub string) int {
-	switch {
-	case strings.EqualFold(main, wantMain) && strings.EqualFold(sub, wantSub):
-		return 3
-	case strings.EqualFold(main, wantMain) && sub == "*":
-		return 2
-	case main == "*" && sub == "*":
-		return 1
-	default:
-		return 0
-	}
-}
-
-// weight is the weight of the most specific range that matches a form.
-func weight(accept []string, f form) int {
-	best, specificity := 0, 0
-	for _, line := range accept {
-		for e, rest, ok := httpheader.Next(line); ok; e, rest, ok = httpheader.Next(rest) {
-			mediaRange, params := httpheader.CutParams(e)
-			main, sub, _ := strings.Cut(mediaRange, "/")
-			s := f(main, sub)
-			if q, ok := httpheader.Weight(params); ok && s > specificity {
-				best, specificity = q, s
-			}
-		}
-	}
-	return best
+	return httpheader.Specificity(main, sub, "application", "json")
 }
