@@ -210,6 +210,8 @@ func (a *attack) round(i int) error {
 		a.m.ObserveCache(ctx, s(), s())
 		a.m.ObserveError(s(), s())
 		a.m.ObserveHealth(s(), s(), d, nil)
+		a.m.ObserveHealthTransition(s(), s(), s(), nil)
+		a.m.ObserveHealthStuck(s(), i%2 == 0)
 		a.m.ObserveRateLimit(ctx, s(), i%2 == 0)
 		a.m.ObserveCSPReport(s(), s())
 		a.m.ObserveAI(metrics.AICall{Operation: s(), Provider: s(), Model: s(), Duration: d, InputTokens: a.rnd.Int(), TimeToFirstChunk: d, Err: context.Canceled})

@@ -103,6 +103,9 @@
 //	health_check_status{check,status}                     gauge, 1 for the state it is in
 //	health_check_duration_seconds{check}                  histogram
 //	health_check_last_success_timestamp_seconds{check}    gauge
+//	health_check_transitions_total{check,to}              counter
+//	health_check_stuck{check}                             gauge, 1 while it does not return
+//	health_draining                                       gauge, 1 while the service ends
 //	ratelimit_decisions_total{policy,decision}            counter; allowed, denied
 //	csp_reports_total{directive,disposition}              counter
 //	sluice_label_overflow_total{recorder}                 counter

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +25,8 @@ type domain struct {
 	ai      *bounded[aiKey, aiSeries]
 	rag     *bounded[string, ragSeries]
 	uploads *bounded[uploadKey, uploadSeries]
+
+	draining prometheus.Gauge
 }
 
 func newDomain(f *factory) domain {
@@ -39,6 +40,8 @@ func newDomain(f *factory) domain {
 		ai:      newAI(f),
 		rag:     newRAG(f),
 		uploads: newUploads(f),
+
+		draining: f.gauge("health_draining", "1 while the service ends: it is not ready, and waits for the last requests.").WithLabelValues(),
 	}
 }
 
@@ -192,55 +195,6 @@ func newErrors(f *factory) *bounded[errorKey, prometheus.Counter] {
 // hold secrets, and no two are alike.
 func (m *Metrics) ObserveError(kind, component string) {
 	(*m.domain.errors.get(errorKey{kind, component})).Inc()
-}
-
-// Health.
-
-// The states of a check; any other is unknown.
-var checkStates = [...]string{"healthy", "degraded", "unhealthy", unknown}
-
-type checkSeries struct {
-	mu          sync.Mutex // so that it is in one state at a time
-	states      [len(checkStates)]prometheus.Gauge
-	duration    prometheus.Observer
-	lastSuccess prometheus.Gauge
-}
-
-func newChecks(f *factory) *bounded[string, checkSeries] {
-	status := f.gauge("health_check_status", "1 for the state that a health check is in, 0 for the others.", "check", "status")
-	duration := f.histogram("health_check_duration_seconds", "Time that health checks took.", f.opts.DurationBuckets, "check")
-	last := f.gauge("health_check_last_success_timestamp_seconds", "When a health check last found its subject healthy.", "check")
-	return bound(f, "health", Other, label, func(check string) *checkSeries {
-		s := &checkSeries{duration: duration.WithLabelValues(check), lastSuccess: last.WithLabelValues(check)}
-		for i, state := range checkStates {
-			s.states[i] = status.WithLabelValues(check, state)
-		}
-		return s
-	})
-}
-
-// ObserveHealth records the result of a health check; status is "healthy",
-// "degraded", "unhealthy" or "unknown".
-func (m *Metrics) ObserveHealth(check, status string, d time.Duration, _ error) {
-	s := m.domain.checks.get(check)
-	found := len(checkStates) - 1
-	for i, state := range checkStates {
-		if state == status {
-			found = i
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.states {
-		if i != found {
-			s.states[i].Set(0)
-		}
-	}
-	s.states[found].Set(1)
-	s.duration.Observe(max(0, d).Seconds())
-	if found == 0 {
-		s.lastSuccess.SetToCurrentTime()
-	}
 }
 
 // Rate limits.

@@ -183,6 +183,39 @@ func TestACheckIsInOneState(t *testing.T) {
 	require.Equal(t, healthy, last())
 }
 
+func TestChangesOfAChecksStateCountByWhereTheyLead(t *testing.T) {
+	m := newMetrics(t, metrics.Options{})
+	m.Declare(metrics.Known{Checks: []string{"db"}})
+	value := func(to string) float64 {
+		return readingOf(t, m).value("health_check_transitions_total", "check", "db", "to", to)
+	}
+	for _, state := range []string{"healthy", "degraded", "unhealthy", "unknown"} {
+		require.Zero(t, value(state), "the first increase needs a zero before it")
+	}
+	m.ObserveHealthTransition("db", "unknown", "healthy", nil)
+	m.ObserveHealthTransition("db", "healthy", "unhealthy", errors.New("not looked at"))
+	m.ObserveHealthTransition("db", "unhealthy", "healthy", nil)
+	require.Equal(t, 2.0, value("healthy"))
+	require.Equal(t, 1.0, value("unhealthy"))
+	m.ObserveHealthTransition("db", "healthy", "well", nil)
+	require.Equal(t, 1.0, value("unknown"))
+}
+
+func TestAStuckCheckAndADrainAreSeenWhileTheyLast(t *testing.T) {
+	m := newMetrics(t, metrics.Options{})
+	require.Zero(t, readingOf(t, m).value("health_draining"))
+	for _, stuck := range []bool{true, false, true} {
+		m.ObserveHealthStuck("db", stuck)
+		want := 0.0
+		if stuck {
+			want = 1
+		}
+		require.Equal(t, want, readingOf(t, m).value("health_check_stuck", "check", "db"))
+	}
+	m.ObserveDrain()
+	require.Equal(t, 1.0, readingOf(t, m).value("health_draining"))
+}
+
 func TestACheckThatIsReportedFromSeveralSidesIsInOneState(t *testing.T) {
 	m := newMetrics(t, metrics.Options{DisableRuntime: true})
 	states := []string{"healthy", "degraded", "unhealthy", "unknown"}

@@ -100,6 +100,8 @@ func FuzzObserve(f *testing.F) {
 			m.ObserveCache(t.Context(), a, b)
 			m.ObserveError(a, b)
 			m.ObserveHealth(a, b, d, err)
+			m.ObserveHealthTransition(a, b, a, err)
+			m.ObserveHealthStuck(b, n > 0)
 			m.ObserveRateLimit(t.Context(), a, n > 0)
 			m.ObserveCSPReport(a, b)
 			m.ObserveAI(AICall{Operation: a, Provider: b, Model: a, Duration: d, TimeToFirstChunk: d, InputTokens: int(n), OutputTokens: pick, Err: err})
