@@ -4,17 +4,16 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-go/sluice/internal/cgroup"
 )
 
 // optional is a value that a system may not have.
-type optional struct {
-	v  float64
-	ok bool
-}
+type optional = cgroup.Optional
 
 func (b *batch) gaugeIf(d *prometheus.Desc, v optional) {
-	if v.ok {
-		b.gauge(d, v.v)
+	if v.OK {
+		b.gauge(d, v.V)
 	}
 }
 

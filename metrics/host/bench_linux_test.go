@@ -21,7 +21,7 @@ func BenchmarkCollect(b *testing.B) {
 		{"this machine", here},
 		{"container", in(b, fullTree())},
 		{"six levels", in(b, levels(6))},
-		{"128 processors", in(b, fullTree().with(tree{"/proc/stat": bigStat(128)}))},
+		{"128 processors", in(b, fullTree().With(tree{"/proc/stat": bigStat(128)}))},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			ch := make(chan prometheus.Metric, 256)
@@ -40,9 +40,9 @@ func levels(n int) tree {
 	path, t := "", machine()
 	for i := range n {
 		path += fmt.Sprintf("/level%d", i)
-		t = t.with(groupV2(path, "100000 100000", "1073741824"))
+		t = t.With(groupV2(path, "100000 100000", "1073741824"))
 	}
-	return t.with(selfV2(path))
+	return t.With(selfV2(path))
 }
 
 func bigStat(cpus int) string {

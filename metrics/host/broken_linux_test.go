@@ -15,15 +15,6 @@ import (
 
 func options() host.Options { return host.Options{Logger: slog.New(slog.DiscardHandler)} }
 
-// with is the tree and another over it.
-func (t tree) with(more tree) tree {
-	all := t.without()
-	for path, content := range more {
-		all[path] = content
-	}
-	return all
-}
-
 // fullTree has everything in version 2.
 func fullTree() tree {
 	return machine(selfV2("/a"), groupV2("/a", "100000 100000", "1073741824"), tree{"/sys/fs/cgroup/a/pids.max": "100\n"})
@@ -64,7 +55,7 @@ func TestAnAbsentFileIsAnAbsentFamilyAndNoError(t *testing.T) {
 	noErrors(t, whole)
 	for _, tt := range byFile() {
 		t.Run(tt.file, func(t *testing.T) {
-			samples := scrape(t, in(t, fullTree().without(tt.file)))
+			samples := scrape(t, in(t, fullTree().Without(tt.file)))
 			noErrors(t, samples)
 			for _, family := range tt.families {
 				require.Contains(t, whole, family)
@@ -88,7 +79,7 @@ func TestABrokenFileIsCountedAndLeavesTheRest(t *testing.T) {
 	for _, tt := range byFile() {
 		for name, content := range garbage {
 			t.Run(tt.file+" is "+name, func(t *testing.T) {
-				c := in(t, fullTree().with(tree{tt.file: content}))
+				c := in(t, fullTree().With(tree{tt.file: content}))
 				samples := scrape(t, c)
 				failed := samples[`host_collect_errors_total{source="`+tt.source+`"}`]
 				for family, v := range samples {
@@ -166,7 +157,7 @@ func TestABrokenLimitAboveHidesTheBoundAlone(t *testing.T) {
 }
 
 func TestAFileThatIsADirectoryIsBroken(t *testing.T) {
-	c, root := at(t, fullTree().without("/sys/fs/cgroup/a/memory.current"), options())
+	c, root := at(t, fullTree().Without("/sys/fs/cgroup/a/memory.current"), options())
 	require.NoError(t, os.Mkdir(filepath.Join(root, "/sys/fs/cgroup/a/memory.current"), 0o755))
 	samples := scrape(t, c)
 	require.Equal(t, 1.0, samples[`host_collect_errors_total{source="cgroup_memory"}`])
@@ -175,7 +166,7 @@ func TestAFileThatIsADirectoryIsBroken(t *testing.T) {
 
 func TestAnUnknownAffinityHidesTheBoundAlone(t *testing.T) {
 	root := t.TempDir()
-	fullTree().write(t, root)
+	fullTree().Write(t, root)
 	c, err := host.NewIn(options(), host.Env{Root: root, Statfs: disk, NoCPUs: true})
 	require.NoError(t, err)
 	samples := scrape(t, c)
@@ -197,7 +188,7 @@ func TestFilesMayVanishAtAnyTime(t *testing.T) {
 	group := filepath.Join(root, "/sys/fs/cgroup/a")
 	for range 25 {
 		require.NoError(t, os.RemoveAll(group))
-		fullTree().write(t, root+"/new")
+		fullTree().Write(t, root+"/new")
 		require.NoError(t, os.Rename(root+"/new/sys/fs/cgroup/a", group))
 	}
 	scrapes.Wait()

@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-go/sluice/internal/cgroup/cgrouptest"
 )
 
 // gib is what the fake machine is measured in.
-const gib = 1 << 30
+const gib = cgrouptest.GiB
 
 // absent is the wish that a family is not there.
 var absent = math.NaN()
@@ -39,69 +41,12 @@ func noErrors(t *testing.T, samples map[string]float64) {
 }
 
 func TestTheBoundIsTheSmallestLimit(t *testing.T) {
-	type want struct{ cores, memory float64 }
-	// deep is a container below a slice, as without a cgroup namespace.
-	deep := func(groups ...tree) tree { return machine(append([]tree{selfV2("/a/b/c")}, groups...)...) }
-	tests := []struct {
-		name string
-		tree tree
-		want want
-	}{
-		{"no cgroups at all", machine(), want{4, 8 * gib}},
-		{"v2 without limits", machine(selfV2("/a"), groupV2("/a", "max 100000", "max")), want{4, 8 * gib}},
-		{"v2 in a cgroup namespace, limits at the root of the mount", machine(selfV2("/"), groupV2("/", "150000 100000", "1073741824")), want{1.5, gib}},
-		{"v2 with less than a processor", machine(selfV2("/a"), groupV2("/a", "5000 100000", "max")), want{0.05, 8 * gib}},
-		{"v2 with an unusual period", machine(selfV2("/a"), groupV2("/a", "2500 1000", "max")), want{2.5, 8 * gib}},
-		{"v2 with limits above the machine", machine(selfV2("/a"), groupV2("/a", "6400000 100000", "1099511627776")), want{4, 8 * gib}},
-		{"v2 with a limit of 0", machine(selfV2("/a"), groupV2("/a", "max 100000", "0")), want{4, 0}},
-		{"the cgroup is tighter than those above", deep(groupV2("/a", "300000 100000", "3221225472"), groupV2("/a/b/c", "100000 100000", "1073741824")), want{1, gib}},
-		{"one above is tighter", deep(groupV2("/a", "100000 100000", "1073741824"), groupV2("/a/b/c", "200000 100000", "2147483648")), want{1, gib}},
-		{"one in the middle is tighter for memory alone", deep(groupV2("/a/b", "max 100000", "1073741824"), groupV2("/a/b/c", "200000 100000", "max")), want{2, gib}},
-		{"a sibling is not above", deep(groupV2("/a/x", "10000 100000", "4096"), groupV2("/a/b/c", "max 100000", "max")), want{4, 8 * gib}},
-		{"v2 mounted somewhere else, with a space", func() tree {
-			m := machine(groupV2("/a", "max 100000", "max"))
-			m["/proc/self/cgroup"] = "0::/a\n"
-			m["/proc/self/mountinfo"] = `31 22 0:28 / /mnt/my\040groups rw - cgroup2 none rw` + "\n"
-			m["/mnt/my groups/a/memory.max"] = "1073741824\n"
-			return m
-		}(), want{4, gib}},
-		{"v2 hidden by a later mount", func() tree {
-			m := machine(selfV2("/a"), groupV2("/a", "100000 100000", "1073741824"))
-			m["/proc/self/mountinfo"] += "32 31 0:29 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
-			return m
-		}(), want{4, 8 * gib}},
-		{"v2 not mounted", machine(selfV2("/a"), groupV2("/a", "100000 100000", "1073741824"),
-			tree{"/proc/self/mountinfo": "22 1 0:21 / /proc rw - proc proc rw\n"}), want{4, 8 * gib}},
-		{"a cgroup outside of the namespace", machine(selfV2("/../other"), groupV2("/", "100000 100000", "1073741824")), want{4, 8 * gib}},
-		{"a cgroup with a colon in its name", machine(selfV2("/a:b"), groupV2("/a:b", "100000 100000", "1073741824")), want{1, gib}},
-		{"v1 without limits", machine(selfV1("/a", "/"), groupV1("/a", "-1", "100000", unlimitedV1)), want{4, 8 * gib}},
-		{"v1 without limits on pages of 64 KB", machine(selfV1("/a", "/"), groupV1("/a", "-1", "100000", "9223372036854710272")), want{4, 8 * gib}},
-		{"v1 with limits", machine(selfV1("/a", "/"), groupV1("/a", "50000", "100000", "1073741824")), want{0.5, gib}},
-		{"v1 with a tighter one above", machine(selfV1("/a/b", "/"), groupV1("/a", "100000", "100000", "1073741824"), groupV1("/a/b", "200000", "100000", "2147483648")), want{1, gib}},
-		{"v1 as a container sees it, its own cgroup mounted", machine(selfV1("/docker/7f", "/docker/7f"), groupV1("/", "100000", "100000", "1073741824")), want{1, gib}},
-		{"v1 below the cgroup of the container", machine(selfV1("/docker/7f/x", "/docker/7f"), groupV1("/", "100000", "100000", "1073741824"), groupV1("/x", "-1", "100000", unlimitedV1)), want{1, gib}},
-		{"v1 with the cgroup of another container mounted", machine(selfV1("/docker/7f", "/docker/7"), groupV1("/", "100000", "100000", "1073741824")), want{4, 8 * gib}},
-		{"v1 with a limit on memory out of sight", machine(selfV1("/docker/7f", "/docker/7f"), groupV1("/", "-1", "100000", unlimitedV1), tree{
-			"/sys/fs/cgroup/memory/memory.stat": "hierarchical_memory_limit 1073741824\ntotal_inactive_file 0\n",
-		}), want{4, gib}},
-		{"hybrid, where v1 governs and v2 only groups", machine(selfV1("/a", "/"), groupV1("/a", "100000", "100000", "1073741824"), tree{
-			"/proc/self/cgroup":                   selfV1("/a", "/")["/proc/self/cgroup"] + "0::/svc\n",
-			"/proc/self/mountinfo":                selfV1("/a", "/")["/proc/self/mountinfo"] + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
-			"/sys/fs/cgroup/unified/svc/cpu.stat": "usage_usec 1\n",
-		}), want{1, gib}},
-		{"hybrid, where v2 governs memory", machine(selfV1("/a", "/"), groupV1("/a", "100000", "100000", "2147483648"), tree{
-			"/proc/self/cgroup":                       "2:cpu,cpuacct:/a\n0::/svc\n",
-			"/proc/self/mountinfo":                    selfV1("/a", "/")["/proc/self/mountinfo"] + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
-			"/sys/fs/cgroup/unified/svc/memory.max":   "1073741824\n",
-			"/sys/fs/cgroup/unified/svc/cpu.pressure": pressure("1", "1"),
-		}), want{1, gib}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			samples := scrape(t, in(t, tt.tree))
+	for _, tt := range cgrouptest.Bounds() {
+		t.Run(tt.Name, func(t *testing.T) {
+			samples := scrape(t, in(t, tt.Tree))
 			noErrors(t, samples)
-			require.InDelta(t, tt.want.cores, samples["host_cpu_limit_cores"], 1e-9)
-			require.Equal(t, tt.want.memory, samples["host_memory_limit_bytes"])
+			require.InDelta(t, tt.Cores, samples["host_cpu_limit_cores"], 1e-9)
+			require.Equal(t, tt.Memory, samples["host_memory_limit_bytes"])
 		})
 	}
 }
@@ -194,7 +139,7 @@ func TestTasksAreBoundToo(t *testing.T) {
 	}{
 		{"without a limit there is nothing to compare", limit("/a/b", "max", "7"), absent, absent},
 		{"of the cgroup", limit("/a/b", "100", "7"), 100, 7},
-		{"of the one above", tree{}.with(limit("/a", "50", "49")).with(limit("/a/b", "100", "7")), 50, 49},
+		{"of the one above", tree{}.With(limit("/a", "50", "49")).With(limit("/a/b", "100", "7")), 50, 49},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			samples := scrape(t, in(t, machine(selfV2("/a/b"), tt.tree)))
@@ -228,12 +173,12 @@ func TestBoundsAgreeWithAModel(t *testing.T) {
 				wantLeft = min(wantLeft, max(0, float64(limit)-float64(used)))
 			}
 			dir := "/sys/fs/cgroup" + path
-			m = m.with(groupV2(path, cpuMax, memoryMax)).with(tree{
+			m = m.With(groupV2(path, cpuMax, memoryMax)).With(tree{
 				dir + "/memory.current": fmt.Sprintf("%d\n", used),
 				dir + "/memory.stat":    "inactive_file 0\n",
 			})
 		}
-		samples := scrape(t, in(t, m.with(selfV2(path))))
+		samples := scrape(t, in(t, m.With(selfV2(path))))
 		noErrors(t, samples)
 		require.InDelta(t, wantCores, samples["host_cpu_limit_cores"], 1e-9)
 		require.Equal(t, wantLimit, samples["host_memory_limit_bytes"])
@@ -244,9 +189,9 @@ func TestBoundsAgreeWithAModel(t *testing.T) {
 func TestAProcessMayBeMoved(t *testing.T) {
 	c, root := at(t, machine(selfV2("/a"), groupV2("/a", "100000 100000", "max"), groupV2("/b", "200000 100000", "max")), options())
 	require.Equal(t, 1.0, scrape(t, c)["host_cpu_limit_cores"])
-	tree{"/proc/self/cgroup": "0::/b\n"}.write(t, root)
+	tree{"/proc/self/cgroup": "0::/b\n"}.Write(t, root)
 	require.Equal(t, 2.0, scrape(t, c)["host_cpu_limit_cores"])
-	tree{"/proc/self/cgroup": "0::/gone (deleted)\n"}.write(t, root)
+	tree{"/proc/self/cgroup": "0::/gone (deleted)\n"}.Write(t, root)
 	samples := scrape(t, c)
 	require.Equal(t, 4.0, samples["host_cpu_limit_cores"])
 	require.NotContains(t, samples, "host_cgroup_memory_usage_bytes")

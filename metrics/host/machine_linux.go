@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"github.com/sluice-go/sluice/internal/cgroup"
 )
 
 // cpuSet are the processors a process may run on.
@@ -48,11 +50,11 @@ var errNoCPUs = errors.New("/proc/stat lists no processors, or times that are no
 func (s *system) machineCPU(b *batch) (*machineCPU, error) {
 	proc, err := s.proc()
 	if err != nil {
-		return nil, unlessAbsent(err)
+		return nil, cgroup.UnlessAbsent(err)
 	}
 	stat, err := proc.Stat()
 	if err != nil {
-		return nil, unlessAbsent(err)
+		return nil, cgroup.UnlessAbsent(err)
 	}
 	times := modeTimes(stat.CPUTotal)
 	if len(stat.CPU) == 0 || !areTimes(times) {
@@ -126,11 +128,11 @@ var errNoMemory = errors.New("/proc/meminfo has no MemTotal")
 func (s *system) machineMemory(b *batch) (*machineMemory, error) {
 	proc, err := s.proc()
 	if err != nil {
-		return nil, unlessAbsent(err)
+		return nil, cgroup.UnlessAbsent(err)
 	}
 	info, err := proc.Meminfo()
 	if err != nil {
-		return nil, unlessAbsent(err)
+		return nil, cgroup.UnlessAbsent(err)
 	}
 	if info.MemTotalBytes == nil || *info.MemTotalBytes == 0 {
 		return nil, errNoMemory
@@ -138,8 +140,8 @@ func (s *system) machineMemory(b *batch) (*machineMemory, error) {
 	m := &machineMemory{total: float64(*info.MemTotalBytes)}
 	b.gauge(b.families.machineMemory, m.total)
 	if info.MemAvailableBytes != nil {
-		m.available = optional{float64(*info.MemAvailableBytes), true}
-		b.gauge(b.families.machineAvail, m.available.v)
+		m.available = optional{V: float64(*info.MemAvailableBytes), OK: true}
+		b.gauge(b.families.machineAvail, m.available.V)
 	}
 	if info.SwapTotalBytes != nil && info.SwapFreeBytes != nil {
 		b.gauge(b.families.machineSwap, float64(*info.SwapTotalBytes))
@@ -151,11 +153,11 @@ func (s *system) machineMemory(b *batch) (*machineMemory, error) {
 func (s *system) load(b *batch) error {
 	proc, err := s.proc()
 	if err != nil {
-		return unlessAbsent(err)
+		return cgroup.UnlessAbsent(err)
 	}
 	avg, err := proc.LoadAvg()
 	if err != nil {
-		return unlessAbsent(err)
+		return cgroup.UnlessAbsent(err)
 	}
 	b.gauge(b.families.machineLoad1, avg.Load1)
 	b.gauge(b.families.machineLoad5, avg.Load5)

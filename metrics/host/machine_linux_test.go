@@ -73,7 +73,7 @@ func TestProcessorsOneMayNotUseDoNotCount(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
-			machine().write(t, root)
+			machine().Write(t, root)
 			c, err := host.NewIn(options(), host.Env{Root: root, Statfs: disk, CPUs: tt.cpus})
 			require.NoError(t, err)
 			samples := scrape(t, c)
@@ -92,7 +92,7 @@ func TestASmallStepBackOfACounterIsHeld(t *testing.T) {
 		ticks string
 		want  float64
 	}{{"50", 0.5}, {"49", 0.5}, {"51", 0.51}, {"9051", 90.51}, {"8051", 90.51}, {"1", 0.01}} {
-		tree{"/proc/stat": "cpu 1000 200 300 9000 " + step.ticks + " 10 20 5 100 0\ncpu0 1 1 1 1 1 1 1 1 1 0\n"}.write(t, root)
+		tree{"/proc/stat": "cpu 1000 200 300 9000 " + step.ticks + " 10 20 5 100 0\ncpu0 1 1 1 1 1 1 1 1 1 0\n"}.Write(t, root)
 		require.Equal(t, step.want, scrape(t, c)[iowait])
 	}
 }

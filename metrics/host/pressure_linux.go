@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-go/sluice/internal/cgroup"
 )
 
 func (s *system) machinePressure(b *batch) error {
@@ -15,34 +17,30 @@ func (s *system) machinePressure(b *batch) error {
 		if resource == "cpu" {
 			undefined = "full"
 		}
-		faults = append(faults, s.pressure(b, b.families.machinePressure, s.path("/proc/pressure/"+resource), resource, undefined))
+		faults = append(faults, s.pressure(b, b.families.machinePressure, s.Path("/proc/pressure/"+resource), resource, undefined))
 	}
 	return errors.Join(faults...)
 }
 
-func (s *system) cgroupPressure(b *batch, c *cgroup) error {
-	if c == nil {
+func (s *system) cgroupPressure(b *batch, g *cgroup.Group) error {
+	if g == nil {
 		return nil
 	}
 	var faults []error
 	for _, resource := range []string{"cpu", "memory", "io"} {
-		faults = append(faults, s.pressure(b, b.families.cgroupPressure, c.file(c.path, resource+".pressure"), resource, ""))
+		faults = append(faults, s.pressure(b, b.families.cgroupPressure, g.File(g.Path, resource+".pressure"), resource, ""))
 	}
 	return errors.Join(faults...)
 }
 
 func (s *system) pressure(b *batch, d *prometheus.Desc, path, resource, undefined string) error {
-	content, err := s.read(path)
+	stalls, err := s.Pressure(path)
 	if err != nil {
-		return unlessAbsent(err)
-	}
-	stalls, err := parsePressure(content)
-	if err != nil {
-		return in(path, err)
+		return err
 	}
 	for _, st := range stalls {
-		if st.kind != undefined {
-			b.counter(d, st.seconds, resource, st.kind)
+		if st.Kind != undefined {
+			b.counter(d, st.Seconds, resource, st.Kind)
 		}
 	}
 	return nil

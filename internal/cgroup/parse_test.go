@@ -1,4 +1,4 @@
-package host
+package cgroup
 
 import (
 	"math"
@@ -7,17 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
-
-func TestBlocksAreCountedInFragments(t *testing.T) {
-	st := unix.Statfs_t{Bsize: 1 << 20, Frsize: 4096, Blocks: 10, Bfree: 5, Bavail: 4, Files: 7, Ffree: 3, Flags: unix.ST_RDONLY | 0x20}
-	require.Equal(t, usage{size: 40960, free: 20480, avail: 16384, files: 7, filesFree: 3, readOnly: true}, usageOf(&st))
-	st.Frsize, st.Flags = 0, 0x20
-	require.Equal(t, usage{size: 10 << 20, free: 5 << 20, avail: 4 << 20, files: 7, filesFree: 3}, usageOf(&st))
-}
 
 func TestWhereACgroupIsBelowAMount(t *testing.T) {
 	for _, tt := range []struct {
@@ -42,17 +33,17 @@ func TestWhereACgroupIsBelowAMount(t *testing.T) {
 func TestTheMountThatShowsMostCounts(t *testing.T) {
 	mounts := []mount{{root: "/a", dir: "/near"}, {root: "/", dir: "/whole"}, {root: "/x", dir: "/other"}}
 	self := []membership{{path: "/a/b"}}
-	require.Equal(t, &cgroup{v2: true, mount: "/whole", path: "/a/b"}, find("cpu", self, mounts))
+	require.Equal(t, &Group{V2: true, mount: "/whole", Path: "/a/b"}, find("cpu", self, mounts))
 	require.Nil(t, find("cpu", self, mounts[2:]))
 	require.Nil(t, find("cpu", nil, mounts))
 }
 
 func TestLevelsAreBounded(t *testing.T) {
-	deep := &cgroup{path: strings.Repeat("/x", 1000)}
-	require.Len(t, deep.levels(), maxLevels)
-	require.Equal(t, deep.path, deep.levels()[maxLevels-1])
-	require.Equal(t, []string{"/", "/a", "/a/b"}, (&cgroup{path: "/a/b"}).levels())
-	require.Empty(t, (*cgroup)(nil).levels())
+	deep := &Group{Path: strings.Repeat("/x", 1000)}
+	require.Len(t, deep.Levels(), maxLevels)
+	require.Equal(t, deep.Path, deep.Levels()[maxLevels-1])
+	require.Equal(t, []string{"/", "/a", "/a/b"}, (&Group{Path: "/a/b"}).Levels())
+	require.Empty(t, (*Group)(nil).Levels())
 }
 
 func FuzzParseUint(f *testing.F) {
@@ -60,8 +51,8 @@ func FuzzParseUint(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		v, err := parseUint([]byte(s))
-		limit, limited, lerr := parseLimit([]byte(s))
+		v, err := ParseUint([]byte(s))
+		limit, limited, lerr := ParseLimit([]byte(s))
 		if err == nil {
 			want, wantErr := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
 			require.NoError(t, wantErr)
@@ -116,9 +107,9 @@ func FuzzLookup(f *testing.F) {
 				model[name] = value
 			}
 		}
-		v, ok, err := lookup([]byte(content), key)
+		v, ok, err := Lookup([]byte(content), key)
 		text, there := model[key]
-		want, wantErr := parseUint([]byte(text))
+		want, wantErr := ParseUint([]byte(text))
 		require.Equal(t, there && wantErr == nil, ok)
 		require.Equal(t, there && wantErr != nil, err != nil)
 		if ok {
@@ -132,20 +123,38 @@ func FuzzParsePressure(f *testing.F) {
 	f.Add("full avg10=0.00 total=4\n")
 	f.Add("some total=\n")
 	f.Add("some total=1\nsome total=2\n")
+	f.Add("some avg10=NaN total=1\n")
+	f.Add("some avg10=-1 total=1\n")
+	f.Add("some avg10=100.01 total=1\n")
 	f.Add("later total=1\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		stalls, err := parsePressure([]byte(s))
+		stalls, err := ParsePressure([]byte(s))
 		if err != nil {
 			require.Empty(t, stalls)
 		}
 		seen := map[string]bool{}
 		for _, st := range stalls {
-			require.Contains(t, []string{"some", "full"}, st.kind)
-			require.False(t, seen[st.kind], "a series must not be there twice")
-			require.GreaterOrEqual(t, st.seconds, 0.0)
-			seen[st.kind] = true
+			require.Contains(t, []string{"some", "full"}, st.Kind)
+			require.False(t, seen[st.Kind], "a series must not be there twice")
+			require.GreaterOrEqual(t, st.Seconds, 0.0)
+			require.GreaterOrEqual(t, st.Avg10.V, 0.0)
+			require.LessOrEqual(t, st.Avg10.V, 100.0)
+			seen[st.Kind] = true
 		}
 	})
+}
+
+func TestAPressureFileIsReadInFull(t *testing.T) {
+	stalls, err := ParsePressure([]byte("some avg10=1.25 avg60=2.00 avg300=3.00 total=4000000\nfull avg10=100.00 avg60=0.00 avg300=0.00 total=1\nlater avg10=x\n"))
+	require.NoError(t, err)
+	require.Equal(t, []Stall{{"some", Optional{1.25, true}, 4}, {"full", Optional{100, true}, 1e-6}}, stalls)
+	stalls, err = ParsePressure([]byte("some total=7000000\n"))
+	require.NoError(t, err)
+	require.Equal(t, []Stall{{"some", Optional{}, 7}}, stalls)
+	for _, average := range []string{"NaN", "-0.01", "100.01", "+Inf", "x", ""} {
+		_, err = ParsePressure([]byte("some avg10=" + average + " avg60=0.00 total=1\n"))
+		require.ErrorIs(t, err, errNoAverage, average)
+	}
 }
 
 // Whatever the files say, no path leads out of the mount.
@@ -165,22 +174,26 @@ func FuzzMemberships(f *testing.F) {
 		mounts := []mount{{root: root, dir: "/m2"}, {controllers: []string{"cpu", "memory"}, root: root, dir: "/m1"}}
 		for _, controller := range []string{"cpu", "memory", "pids", ""} {
 			c := find(controller, memberships, mounts)
-			for _, level := range c.levels() {
+			for _, level := range c.Levels() {
 				require.Equal(t, path.Clean(level), level)
-				file := c.file(level, "f")
+				file := c.File(level, "f")
 				require.True(t, strings.HasPrefix(file, c.mount+"/"), file)
 			}
 		}
 	})
 }
 
+// Whatever a mount is called, it is found under that name.
 func FuzzUnescape(f *testing.F) {
 	f.Add(`/mnt/my\040groups\134x\011\012`)
 	f.Add(`\\040`)
+	f.Add("/a\xff\u00a0\r\vb")
 	f.Fuzz(func(t *testing.T, s string) {
+		s = "/" + s
 		escaped := strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(s)
 		require.Equal(t, s, unescape(escaped))
-		mounts := cgroupMounts([]*procfs.MountInfo{{FSType: "cgroup2", MountPoint: escaped, Root: "/"}})
+		mounts, err := parseMounts([]byte("31 22 0:28 / " + escaped + " rw shared:4 - cgroup2 none rw\n"))
+		require.NoError(t, err)
 		require.Equal(t, []mount{{root: "/", dir: s}}, mounts)
 	})
 }

@@ -1,21 +1,22 @@
-package host
+package cgroup
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
 )
 
 var (
-	errNoNumber = errors.New("not a number from 0 to 18446744073709551615")
-	errNoQuota  = errors.New("not a quota and a period above 0")
-	errNoTotal  = errors.New("a line of pressure without its total")
+	errNoNumber  = errors.New("not a number from 0 to 18446744073709551615")
+	errNoQuota   = errors.New("not a quota and a period above 0")
+	errNoTotal   = errors.New("a line of pressure without its total")
+	errNoAverage = errors.New("an average of pressure that is not from 0 to 100")
 )
 
-// parseUint reads a file that is one number.
-func parseUint(b []byte) (uint64, error) {
+// ParseUint reads a file that is one number.
+func ParseUint(b []byte) (uint64, error) {
 	v, err := strconv.ParseUint(string(bytes.TrimSpace(b)), 10, 64)
 	if err != nil {
 		return 0, errNoNumber
@@ -27,13 +28,13 @@ func parseUint(b []byte) (uint64, error) {
 // largest int64 rounded down to a page, and above any memory there is.
 const unlimitedV1 = 1 << 62
 
-// parseLimit reads a limit, which is a number or "max". False means that there
+// ParseLimit reads a limit, which is a number or "max". False means that there
 // is no limit.
-func parseLimit(b []byte) (uint64, bool, error) {
+func ParseLimit(b []byte) (uint64, bool, error) {
 	if string(bytes.TrimSpace(b)) == "max" {
 		return 0, false, nil
 	}
-	v, err := parseUint(b)
+	v, err := ParseUint(b)
 	if err != nil || v >= unlimitedV1 {
 		return 0, false, err
 	}
@@ -44,7 +45,7 @@ func parseLimit(b []byte) (uint64, bool, error) {
 // number of processors. False means that there is no limit.
 func parseCPUMax(b []byte) (float64, bool, error) {
 	quota, period, _ := bytes.Cut(bytes.TrimSpace(b), []byte(" "))
-	us, err := parseUint(period)
+	us, err := ParseUint(period)
 	if err != nil || us == 0 {
 		return 0, false, errNoQuota
 	}
@@ -60,7 +61,7 @@ func parseCFSQuota(quota, period []byte) (float64, bool, error) {
 	if string(bytes.TrimSpace(quota)) == "-1" {
 		return 0, false, nil
 	}
-	us, err := parseUint(period)
+	us, err := ParseUint(period)
 	if err != nil || us == 0 {
 		return 0, false, errNoQuota
 	}
@@ -68,22 +69,22 @@ func parseCFSQuota(quota, period []byte) (float64, bool, error) {
 }
 
 func cores(quota []byte, period uint64) (float64, bool, error) {
-	us, err := parseUint(quota)
+	us, err := ParseUint(quota)
 	if err != nil || us == 0 {
 		return 0, false, errNoQuota
 	}
 	return float64(us) / float64(period), true, nil
 }
 
-// lookup finds a key in a flat keyed file: "key value" lines. False means that
+// Lookup finds a key in a flat keyed file: "key value" lines. False means that
 // the key is not there, as on an older kernel.
-func lookup(b []byte, key string) (uint64, bool, error) {
+func Lookup(b []byte, key string) (uint64, bool, error) {
 	for line := range bytes.Lines(b) {
 		name, value, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
 		if string(name) != key {
 			continue
 		}
-		v, err := parseUint(value)
+		v, err := ParseUint(value)
 		if err != nil {
 			return 0, false, fmt.Errorf("%s: %w", key, err)
 		}
@@ -92,51 +93,48 @@ func lookup(b []byte, key string) (uint64, bool, error) {
 	return 0, false, nil
 }
 
-// lookupAll finds several keys; false means that at least one is not there.
-func lookupAll(b []byte, keys ...string) ([]uint64, bool, error) {
-	values := make([]uint64, len(keys))
-	for i, key := range keys {
-		v, ok, err := lookup(b, key)
-		if err != nil || !ok {
-			return nil, false, err
-		}
-		values[i] = v
-	}
-	return values, true, nil
+// Stall is one line of a pressure file (accounting/psi).
+type Stall struct {
+	Kind    string   // "some" or "full"
+	Avg10   Optional // the share of the last 10 s, as a percentage
+	Seconds float64  // since the start
 }
 
-// stall is one line of a pressure file.
-type stall struct {
-	kind    string // "some" or "full"
-	seconds float64
-}
-
-// parsePressure reads pressure stall information. Kinds of later kernels are
+// ParsePressure reads pressure stall information. Kinds of later kernels are
 // passed over.
-func parsePressure(b []byte) ([]stall, error) {
-	var stalls []stall
+func ParsePressure(b []byte) ([]Stall, error) {
+	var stalls []Stall
 	for line := range bytes.Lines(b) {
 		kind, rest, _ := bytes.Cut(line, []byte(" "))
 		if string(kind) != "some" && string(kind) != "full" {
 			continue
 		}
 		_, total, ok := bytes.Cut(rest, []byte("total="))
-		us, err := parseUint(total)
-		if !ok || err != nil || hasKind(stalls, string(kind)) {
+		us, err := ParseUint(total)
+		twice := slices.ContainsFunc(stalls, func(s Stall) bool { return s.Kind == string(kind) })
+		if !ok || err != nil || twice {
 			return nil, errNoTotal
 		}
-		stalls = append(stalls, stall{string(kind), micros(us)})
+		avg10, err := parseAvg10(rest)
+		if err != nil {
+			return nil, err
+		}
+		stalls = append(stalls, Stall{string(kind), avg10, micros(us)})
 	}
 	return stalls, nil
 }
 
-func hasKind(stalls []stall, kind string) bool {
-	for _, s := range stalls {
-		if s.kind == kind {
-			return true
-		}
+func parseAvg10(fields []byte) (Optional, error) {
+	_, text, ok := bytes.Cut(fields, []byte("avg10="))
+	if !ok {
+		return Optional{}, nil
 	}
-	return false
+	text, _, _ = bytes.Cut(text, []byte(" "))
+	v, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(v >= 0 && v <= 100) { // NaN is neither
+		return Optional{}, errNoAverage
+	}
+	return Optional{v, true}, nil
 }
 
 func micros(us uint64) float64 { return float64(us) / 1e6 }
@@ -149,20 +147,3 @@ func less(a, b uint64) float64 {
 	}
 	return float64(a - b)
 }
-
-// smallest is a limit while it is searched from the outermost level inwards.
-// On a tie the outer level stays: it is shared with more, so it is felt first.
-type smallest[T any] struct {
-	limit float64
-	level T
-}
-
-func unlimited[T any]() smallest[T] { return smallest[T]{limit: math.Inf(1)} }
-
-func (s *smallest[T]) offer(limit float64, level T) {
-	if limit < s.limit {
-		s.limit, s.level = limit, level
-	}
-}
-
-func (s *smallest[T]) found() bool { return !math.IsInf(s.limit, 1) }
