@@ -16,7 +16,7 @@ func (s *server) adminRoutes() http.Handler {
 		_, _ = io.WriteString(w, adminPage)
 	})
 	mux.Handle("/metrics", s.metrics.Handler())
-	mux.HandleFunc("GET /health/detailed", s.detailedHealth)
+	mux.Handle("/health/detailed", s.health.DetailedHandler())
 	mux.Handle("GET /debug", http.RedirectHandler("/debug/pprof/", http.StatusFound))
 	mux.Handle("GET /debug/vars", expvar.Handler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

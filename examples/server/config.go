@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
+	"time"
 )
 
 // config is what the operator decides. Addresses and folders are flags and
@@ -20,7 +22,9 @@ type config struct {
 	adminPassword string
 	ollamaURL     string
 	ollamaModel   string
+	redisURL      string
 	origins       []string
+	drainWait     time.Duration // negative: none
 }
 
 const (
@@ -28,6 +32,9 @@ const (
 	staging     = "staging"
 	production  = "production"
 )
+
+// maxDrainWait leaves running requests some of the 25 s that an end may take.
+const maxDrainWait = 15 * time.Second
 
 const usage = `Usage: server [flags]
 
@@ -49,6 +56,10 @@ Variables:
   OLLAMA_URL      Ollama's API, like http://127.0.0.1:11434; unset: a built-in
                   stand-in answers, which only quotes
   OLLAMA_MODEL    model to ask for (llama3.2)
+  REDIS_URL       redis://user:password@host:port/0; its health is shown, and
+                  it will keep the cache and the rate limits
+  DRAIN_WAIT      for how long requests are still taken after a stop was asked
+                  for, until load balancers have noticed (5s; in development 0s)
   CHAT_ORIGINS    hosts, separated by commas, whose pages may use the chat
                   besides our own; for proxies that change Host
 `
@@ -67,6 +78,7 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (c
 		adminPassword: getenv("ADMIN_PASSWORD"),
 		ollamaURL:     getenv("OLLAMA_URL"),
 		ollamaModel:   getenv("OLLAMA_MODEL"),
+		redisURL:      getenv("REDIS_URL"),
 		origins:       strings.FieldsFunc(getenv("CHAT_ORIGINS"), func(r rune) bool { return r == ',' || r == ' ' }),
 	}
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
@@ -81,7 +93,22 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (c
 	case err != nil:
 		return config{}, fmt.Errorf("server: %w; -h explains the flags", err)
 	}
-	return cfg, cfg.validate(flags.Args())
+	usual := "5s"
+	if cfg.env == development { // nobody but us is there to notice
+		usual = "0s"
+	}
+	data, err := filepath.Abs(cfg.data) // for those who ask which file system it is on
+	if err != nil {
+		return config{}, fmt.Errorf("server: -data: %w", err)
+	}
+	cfg.data = data
+	if cfg.drainWait, err = time.ParseDuration(env("DRAIN_WAIT", usual)); err != nil || cfg.drainWait < 0 || cfg.drainWait > maxDrainWait {
+		err = fmt.Errorf("server: DRAIN_WAIT: must be like 5s, at most %s", maxDrainWait)
+	}
+	if cfg.drainWait == 0 {
+		cfg.drainWait = -1
+	}
+	return cfg, errors.Join(cfg.validate(flags.Args()), err)
 }
 
 func (c config) validate(rest []string) error {

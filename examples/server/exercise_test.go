@@ -62,9 +62,13 @@ func (c *client) json(method, path, body string, status int, header ...string) (
 	if status >= 400 {
 		require.Equal(c.t, "application/problem+json", res.Header.Get("Content-Type"))
 	}
-	var doc map[string]any
-	require.NoError(c.t, json.Unmarshal([]byte(text), &doc), text)
-	return doc, res.Header
+	return decode(c.t, text), res.Header
+}
+
+func decode(t *testing.T, text string) (doc map[string]any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), &doc), text)
+	return doc
 }
 
 func (c *client) get(path string, status int) map[string]any {
@@ -97,8 +101,13 @@ func (c *client) dial(token string) *websocket.Conn {
 // exercise visits every route of a server with demonstration data.
 func exercise(t *testing.T, public, admin, password string) {
 	c := &client{t: t, base: public}
-	for _, path := range []string{"/health", "/health/liveness", "/health/readiness"} {
+	for _, path := range []string{"/health/liveness", "/health/readiness", "/health/startup"} {
 		require.Equal(t, "healthy", c.get(path, 200)["status"], path)
+	}
+	require.Contains(t, []any{"healthy", "degraded"}, c.get("/health", 200)["status"], "a disk may be full")
+	for _, path := range []string{"/livez", "/readyz", "/startupz", "/healthz"} {
+		_, text := c.do("GET", path, nil, nil)
+		require.Equal(t, "ok", text, path)
 	}
 	res, page := c.do("GET", "/", nil, nil)
 	require.Equal(t, 200, res.StatusCode)
@@ -137,7 +146,9 @@ func exercise(t *testing.T, public, admin, password string) {
 
 	ops := &client{t: t, base: admin}
 	exerciseMetrics(t, ops)
-	require.Contains(t, ops.get("/health/detailed", 200)["components"], "database")
+	for _, component := range []string{"database", "ai", "websocket", "cpu", "memory", "disk"} {
+		require.Contains(t, ops.get("/health/detailed", 200)["components"], component)
+	}
 	for _, path := range []string{"/", "/debug", "/debug/vars", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
 		res, _ := ops.do("GET", path, nil, nil)
 		require.Equal(t, 200, res.StatusCode, path)

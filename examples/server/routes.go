@@ -39,7 +39,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	// The numbers are those of the order in ARCHITECTURE.md. A number without a
 	// layer is the place of a package that is still to come.
 	stack := sluice.Chain(
-		// 1 health: Connection: close while draining
+		s.health.Middleware,  // 1
 		requestID,            // 2
 		s.metrics.Middleware, // 3
 		// 4 sentryx: recovers panics; until then net/http cuts the connection
@@ -52,7 +52,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		metrics.Router, // the layers above copy the request, and the route is found further in
 	)
 	root := http.NewServeMux()
-	s.mountHealth(root) // 0: probes see the real listener and nothing else
+	s.health.Mount(root) // 0: probes see the real listener and nothing else
 	root.Handle("/", stack(service))
 	return root, nil
 }

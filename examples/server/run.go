@@ -13,15 +13,10 @@ import (
 	"time"
 )
 
-const (
-	// readTimeout is how long a client may take to send a request, but for
-	// uploads.
-	readTimeout = 10 * time.Second
-	// shutdownWait is how long running requests get to finish before they are
-	// cut off. It is longer than readTimeout, so that no slow sender can hold up
-	// a stop, and shorter than the 30 s after which Kubernetes kills.
-	shutdownWait = 15 * time.Second
-)
+// readTimeout is how long a client may take to send a request, but for uploads.
+// It is shorter than the time of a drain, so that no slow sender can hold up a
+// stop.
+const readTimeout = 10 * time.Second
 
 // run is the whole program; main only adds the operating system.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
@@ -63,7 +58,7 @@ func newLogger(cfg config) *slog.Logger {
 }
 
 // serve answers on both listeners until ctx ends or one of them fails, and then
-// lets running requests finish.
+// drains: the public server first, so that operators can watch it end.
 func (s *server) serve(ctx context.Context, public, admin net.Listener, stdout io.Writer) error {
 	handler, err := s.routes("http://" + admin.Addr().String())
 	if err != nil {
@@ -79,10 +74,10 @@ func (s *server) serve(ctx context.Context, public, admin net.Listener, stdout i
 
 	select {
 	case <-ctx.Done():
-		s.logger.Info("stopping", "wait", shutdownWait.String())
+		s.logger.Info("stopping")
 	case err = <-failed:
 	}
-	return errors.Join(err, s.shutdown(servers))
+	return errors.Join(err, s.health.Drain(ctx, servers...))
 }
 
 // httpServer bounds what a client can hold without asking for anything. How long
@@ -95,26 +90,6 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
-}
-
-// shutdown ends the public server first, so that operators can watch it end.
-func (s *server) shutdown(servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
-	defer cancel()
-	// Shutdown does not know the chat's connections; they are told to go away.
-	chat := make(chan error, 1)
-	go func() { chat <- s.hub.Close(ctx) }()
-	var faults []error
-	for _, srv := range servers {
-		if err := srv.Shutdown(ctx); err != nil {
-			s.logger.Warn("requests were cut off", "error", err)
-			faults = append(faults, srv.Close())
-		}
-	}
-	if err := <-chat; err != nil {
-		s.logger.Warn("listeners were cut off", "error", err)
-	}
-	return errors.Join(faults...)
 }
 
 // announce says what is on, what is off and where to look.

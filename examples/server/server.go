@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/sluice-go/sluice/examples/server/app"
 	"github.com/sluice-go/sluice/examples/server/diskstore"
@@ -17,6 +19,7 @@ import (
 	"github.com/sluice-go/sluice/examples/server/llm"
 	"github.com/sluice-go/sluice/examples/server/sqlstore"
 	"github.com/sluice-go/sluice/examples/server/ws"
+	"github.com/sluice-go/sluice/health"
 	"github.com/sluice-go/sluice/metrics"
 	"github.com/sluice-go/sluice/metrics/host"
 )
@@ -27,6 +30,7 @@ type server struct {
 	logger *slog.Logger
 
 	metrics *metrics.Metrics
+	health  *health.Checker
 	store   *sqlstore.Store
 	blobs   *diskstore.Store
 	hub     *ws.Hub
@@ -34,6 +38,7 @@ type server struct {
 	chat    *app.Chat
 	api     *httpapi.API
 
+	closing sync.Mutex
 	closers []func() error
 }
 
@@ -89,7 +94,7 @@ func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 	if err := library.Sweep(ctx); err != nil {
 		s.logger.Warn("left-over uploads were not all removed", "error", err)
 	}
-	return nil
+	return s.openHealth()
 }
 
 func (s *server) openMetrics() (err error) {
@@ -114,7 +119,6 @@ func (s *server) declare() {
 	s.metrics.Declare(metrics.Known{
 		Queries:  []string{"SELECT", "INSERT", "UPDATE", "DELETE"},
 		Caches:   []string{"client"},
-		Checks:   []string{"database"},
 		Policies: []string{"login", "ask"},
 		Models:   []metrics.AICall{{Provider: s.provider(), Model: s.model.Name()}},
 		Sources:  []string{"messages"},
@@ -142,11 +146,15 @@ func (s *server) openModel() (app.Model, error) {
 	return observedModel{model, s.provider(), s.metrics}, err
 }
 
-// close ends what open began, the last first.
+// close ends what open began, the last first. It may be called again.
 func (s *server) close() error {
 	var faults []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		faults = append(faults, s.closers[i]())
+	s.closing.Lock()
+	closers := s.closers
+	s.closers = nil
+	s.closing.Unlock()
+	for _, end := range slices.Backward(closers) {
+		faults = append(faults, end())
 	}
 	return errors.Join(faults...)
 }

@@ -83,5 +83,4 @@ type Store interface {
 	Tickets
 	Files
 	Users
-	Ping(ctx context.Context) error
 }

@@ -133,19 +133,6 @@ func (o *Ollama) Generate(ctx context.Context, question string, sources []app.Me
 	return usage, nil
 }
 
-// Ping reports whether Ollama answers at all.
-func (o *Ollama) Ping(ctx context.Context) error {
-	res, err := o.do(ctx, http.MethodGet, "/api/version", nil)
-	if err != nil {
-		return o.explain(ctx, ctx, err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return o.explain(ctx, ctx, statusError(res))
-	}
-	return nil
-}
-
 func (o *Ollama) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, o.base.JoinPath(path).String(), body)
 	if err != nil {

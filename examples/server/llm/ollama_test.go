@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -182,7 +179,6 @@ func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {
 	m := newOllama(t, llm.OllamaOptions{URL: "http://ada:hunter2@" + l.Addr().String()})
 	_, _, err = ask(t, m)
 	requireUnavailable(t, err, "the language model cannot answer at the moment; try again later", "connection refused")
-	requireUnavailable(t, m.Ping(t.Context()), "the language model cannot answer at the moment; try again later", "connection refused")
 }
 
 func TestLinesWithoutTextKeepAnAnswerAlive(t *testing.T) {
@@ -249,23 +245,4 @@ func TestWhoeverLeavesEndsTheRequest(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestPing(t *testing.T) {
-	status := http.StatusOK
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.Path != "/api/version" {
-			status = http.StatusTeapot
-		}
-		w.WriteHeader(status)
-		fmt.Fprint(w, `{"version":"0.5.7"}`)
-	}))
-	defer s.Close()
-	m := newOllama(t, llm.OllamaOptions{URL: s.URL})
-	require.NoError(t, m.Ping(t.Context()))
-	status = http.StatusInternalServerError
-	requireUnavailable(t, m.Ping(t.Context()), "the language model cannot answer at the moment; try again later", "status 500")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.Equal(t, context.Canceled, m.Ping(ctx))
 }

@@ -139,7 +139,7 @@ func TestOpenDBGetsTheDriverAndTheSource(t *testing.T) {
 		}
 		s := open(t, place)
 		require.Same(t, opened, s.DB())
-		require.NoError(t, s.Ping(t.Context()))
+		require.NoError(t, s.DB().PingContext(t.Context()))
 		require.Positive(t, s.DB().Stats().MaxOpenConnections)
 	})
 }

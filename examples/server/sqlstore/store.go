@@ -123,6 +123,3 @@ func (s *Store) Close() error {
 	s.closed.Store(true)
 	return s.db.Close()
 }
-
-// Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.fault(s.db.PingContext(ctx)) }

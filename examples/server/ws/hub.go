@@ -98,6 +98,9 @@ func (h *Hub) Listeners() int {
 	return len(h.conns)
 }
 
+// Places returns how many connections there may be.
+func (h *Hub) Places() int { return h.maxConns }
+
 // Close refuses new connections, closes all others with 1001 and waits for
 // them. When ctx ends first, it cuts them. [http.Server.Shutdown] does none of
 // this, as it does not know hijacked connections.

@@ -1,0 +1,22 @@
+//go:build linux || darwin || freebsd || dragonfly
+
+package health
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+)
+
+func statfs(path string) (Space, error) {
+	var st syscall.Statfs_t
+	for {
+		err := syscall.Statfs(path, &st)
+		if err == nil {
+			return spaceOf(&st), nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			return Space{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
+		}
+	}
+}

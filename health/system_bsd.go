@@ -1,0 +1,7 @@
+//go:build darwin || freebsd || dragonfly
+
+package health
+
+// defaultSource has no sample: what these systems tell about processors and
+// memory needs more than files.
+func defaultSource() Source { return Source{Disk: statfs} }
