@@ -43,15 +43,15 @@ type Check struct {
 	Criticality Criticality
 	// Shared marks a dependency that all replicas stand on. Its failure only
 	// degrades [Readiness]: when every replica declares itself unready at the same
-	// time, nobody is left to answer even what needs no such dependency. All other
-	// answers show it as it is.
+	// time, nobody is left to answer even what needs no such dependency. Its first
+	// result is waited for. All other answers show it as it is.
 	// Default: false.
 	Shared bool
 
 	// Interval is the time from the start of one run to that of the next, give or
 	// take a tenth, so that replicas do not run in step. After a run that was not
 	// healthy it is a quarter of that, but no less than 1 s, from its end. With
-	// [Options].OnDemand it is for how long a result is used again.
+	// [Options].OnDemand it is for how long a result is used again. At most a year.
 	// Default: 10 s.
 	Interval time.Duration
 	// Timeout is after which a run has failed, whether it returns or not. Its
@@ -60,11 +60,12 @@ type Check struct {
 	// Default: 2 s, or half of Interval if that is less.
 	Timeout time.Duration
 	// FailureThreshold is how many runs in a row must be worse than the present
-	// status before it follows them.
+	// status before it becomes as bad as the best of them. The first run of all
+	// counts at once, and so does the first after results had become too old.
 	// Default: 1.
 	FailureThreshold int
 	// SuccessThreshold is how many runs in a row must be better than the present
-	// status before it follows them.
+	// status before it becomes as good as the worst of them.
 	// Default: 1.
 	SuccessThreshold int
 }

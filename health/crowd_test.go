@@ -70,7 +70,7 @@ func TestACrowdThatAsksAboutADeadDependency(t *testing.T) {
 						if code == http.StatusServiceUnavailable {
 							answered.Add(1)
 						}
-						if took > 5*time.Second {
+						if took > eventually {
 							slow.Add(1)
 						}
 						time.Sleep(100 * time.Millisecond)

@@ -56,16 +56,15 @@ func TestADamperMeetsItsDefinition(t *testing.T) {
 		for range 200 {
 			l := []level{healthy, healthy, degraded, unhealthy, unhealthy}[random.IntN(5)]
 			all = append(all, l)
-			switch n := len(all); {
-			case n == 1:
+			n := len(all)
+			if n == 1 {
 				want = l
-			default:
-				if n >= damp.fail {
-					want = max(want, slices.Min(all[n-damp.fail:]))
-				}
-				if n >= damp.succeed {
-					want = min(want, slices.Max(all[n-damp.succeed:]))
-				}
+			}
+			if n >= damp.fail {
+				want = max(want, slices.Min(all[n-damp.fail:]))
+			}
+			if n >= damp.succeed {
+				want = min(want, slices.Max(all[n-damp.succeed:]))
 			}
 			if failures++; l == healthy {
 				failures = 0

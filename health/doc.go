@@ -34,8 +34,8 @@
 //
 // The worst of unhealthy, unknown, degraded and healthy counts. Liveness takes
 // checks of the process itself only, see [Internal], and is healthy until one of
-// them has failed; readiness is not healthy before each critical check has
-// passed; startup stays healthy from then on.
+// them has failed, or was not run for too long; readiness is not healthy before
+// each critical check has a result; startup stays healthy once each has passed.
 //
 // GET, HEAD and OPTIONS have the same status code. Any other method is a 405,
 // any other name below /health a 404. No answer may be stored (RFC 9111

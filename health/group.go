@@ -135,7 +135,10 @@ func (g *group) weigh(t *task, c Component, l level) level {
 			return healthy
 		}
 	}
-	if t.check.Criticality == Degrading || t.check.Shared && g.name == Readiness {
+	switch {
+	case t.check.Criticality == Degrading:
+		return min(l, degraded)
+	case t.check.Shared && g.name == Readiness && c.Reason != ReasonStarting: // its first result is waited for
 		return min(l, degraded)
 	}
 	return l

@@ -51,10 +51,11 @@ type Options struct {
 	// Default: see [DrainOptions].
 	Drain DrainOptions
 
-	// OnResult is told of each run of a check: the status of the check after it,
-	// how long it took, and its error. Hooks are called in order for each check,
-	// outside of all locks, and hold up nothing but the hooks of the same check;
-	// a hook that is 64 behind misses the oldest.
+	// OnResult is told of each run of a check, and of each round that found the run
+	// before it still stuck: the status of the check after it, how long it took,
+	// and its error. Hooks are called in order for each check, outside of all
+	// locks, and hold up nothing but the hooks of the same check; a hook that is 64
+	// behind misses the oldest.
 	// Default: none.
 	OnResult func(check, status string, d time.Duration, err error)
 	// OnTransition is told when the status of a check changes.

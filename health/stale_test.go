@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +34,7 @@ func serveSuspendable() {
 	dependency := os.Getenv(suspendable)
 	hc, err := health.New(health.Options{
 		System: health.SystemOptions{Disable: true},
+		Logger: slog.New(slog.DiscardHandler),
 		Checks: []health.Check{{
 			Name: "dependency", Interval: 400 * time.Millisecond, Timeout: 200 * time.Millisecond,
 			// Damping must not bring back what was true before the gap.
@@ -142,7 +144,6 @@ func TestAProcessThatWasStoppedDoesNotTellOldNews(t *testing.T) {
 		return code == http.StatusOK
 	}
 	require.Eventually(t, ready, eventually, 10*time.Millisecond)
-	require.True(t, ready(), "the answer is rendered and may be used again")
 
 	stop(t, process)
 	down.Store(true)

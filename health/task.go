@@ -70,7 +70,7 @@ func (t *task) round() {
 	case t.closed:
 		t.mu.Unlock()
 	case t.run != nil:
-		t.observe(outcome{level: unhealthy, reason: ReasonTimeout, err: errTimeout}, t.run.start)
+		t.missed()
 		t.mu.Unlock()
 		t.events.deliver()
 	default:
@@ -78,6 +78,12 @@ func (t *task) round() {
 		t.mu.Unlock()
 		t.execute(r)
 	}
+}
+
+// missed counts a round that was not run. It took as long as one may take: for how
+// long the run hangs is another measure.
+func (t *task) missed() {
+	t.observe(outcome{level: unhealthy, reason: ReasonTimeout, err: errTimeout}, time.Now().Add(-t.check.Timeout))
 }
 
 // ask runs the check on demand, unless its result is still good. It returns a
@@ -90,7 +96,7 @@ func (t *task) ask() <-chan struct{} {
 	case t.closed || last != nil && (last.renew.IsZero() || time.Now().Before(last.renew)):
 		return nil
 	case t.run != nil && t.run.expired:
-		t.observe(outcome{level: unhealthy, reason: ReasonTimeout, err: errTimeout}, t.run.start)
+		t.missed()
 		go t.events.deliver()
 		return nil
 	case t.run != nil:
