@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-go/sluice/bench/health"
 	"github.com/sluice-go/sluice/bench/internal/harness"
 	"github.com/sluice-go/sluice/bench/metrics"
 )
@@ -22,8 +23,10 @@ import (
 var suites = []struct {
 	name string
 	open func() (harness.Suite, error)
+	more func(io.Writer) error // what the time of one request does not show
 }{
-	{"metrics", metrics.Suite},
+	{"health", health.Suite, health.Queue},
+	{"metrics", metrics.Suite, nil},
 }
 
 func main() {
@@ -62,6 +65,11 @@ func run(args []string, stdout io.Writer) error {
 		}
 		if err := measure(s.open, o, stdout); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if s.more != nil {
+			if err := s.more(stdout); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
 		}
 	}
 	return nil

@@ -9,20 +9,24 @@ import (
 )
 
 func TestOneCommandPrintsTheTables(t *testing.T) {
-	var out strings.Builder
-	require.NoError(t, run([]string{"-time", "1ns", "-rounds", "1", "-each", "20x", "metrics"}, &out))
 	for _, s := range suites {
-		suite, err := s.open()
-		require.NoError(t, err)
-		for _, subject := range suite.Subjects {
-			require.Equal(t, len(suite.Cases), strings.Count(out.String(), "  "+subject.Name+"\n"), out.String())
-		}
+		t.Run(s.name, func(t *testing.T) {
+			var out strings.Builder
+			require.NoError(t, run([]string{"-time", "1ns", "-rounds", "1", "-each", "20x", s.name}, &out))
+			suite, err := s.open()
+			require.NoError(t, err)
+			tables, more, _ := strings.Cut(out.String(), "\nnoise: ")
+			for _, subject := range suite.Subjects {
+				require.Equal(t, len(suite.Cases), strings.Count(tables, "  "+subject.Name+"\n"), out.String())
+			}
+			require.Equal(t, s.more != nil, strings.Contains(more, "  subject\n"), out.String())
+		})
 	}
 }
 
 func TestAPackageThatIsNotComparedIsAnError(t *testing.T) {
 	var out strings.Builder
-	require.EqualError(t, run([]string{"metric"}, &out), `"metric" is none of metrics`)
+	require.EqualError(t, run([]string{"metric"}, &out), `"metric" is none of health, metrics`)
 	require.ErrorIs(t, run([]string{"-h"}, &out), flag.ErrHelp)
 	require.Empty(t, out.String())
 }

@@ -86,7 +86,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (e *endpoint) send(w http.ResponseWriter, r *http.Request, s *sheet) {
 	c := e.group.checker
-	if s.code != http.StatusOK {
+	if s.code != http.StatusOK && e.details == nil { // details are for people
 		c.drain.refused(e.group.name)
 	}
 	h := w.Header()

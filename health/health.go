@@ -37,16 +37,17 @@ type Checker struct {
 func New(o Options) (*Checker, error) {
 	o = o.withDefaults()
 	system, err := newSystem(o.System)
+	var own []Check
 	if err == nil {
-		o.Checks = append(o.Checks, withDefaults(system.checks())...)
+		own = withDefaults(system.checks())
 	}
-	if err := errors.Join(o.validate(), err); err != nil {
+	if err := errors.Join(o.validate(own), err); err != nil {
 		return nil, err
 	}
 	c := &Checker{opts: o, system: system, headers: newHeaders(), ended: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.drain.checker, c.drain.done = c, make(chan struct{})
-	for _, check := range o.Checks {
+	for _, check := range slices.Concat(o.Checks, own) {
 		c.tasks = append(c.tasks, newTask(c, check))
 	}
 	slices.SortFunc(c.tasks, func(a, b *task) int { return strings.Compare(a.check.Name, b.check.Name) })

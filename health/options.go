@@ -89,7 +89,9 @@ type DrainOptions struct {
 	// Default: 5 s.
 	Wait time.Duration
 	// Probes is how many unready answers have to be seen before Wait may be cut
-	// short: the failures after which a load balancer acts, times their number.
+	// short. Make it one more than the failures after which a load balancer acts,
+	// times the number of load balancers: the one that comes after is the first by
+	// which they have acted. Answers to everybody else who asks count, too.
 	// Negative: Wait is never cut short.
 	// Default: 3.
 	Probes int
@@ -141,8 +143,9 @@ func (c Check) withDefaults() Check {
 	return c
 }
 
-// validate finds all faults of options that have their defaults.
-func (o Options) validate() error {
+// validate finds all faults of options that have their defaults, beside checks of
+// our own.
+func (o Options) validate(own []Check) error {
 	var faults []error
 	check := func(ok bool, field, format string, args ...any) {
 		if !ok {
@@ -150,9 +153,12 @@ func (o Options) validate() error {
 		}
 	}
 	names := map[string]bool{}
+	for _, c := range own {
+		names[c.Name] = true
+	}
 	for i, c := range o.Checks {
 		at := fmt.Sprintf("Checks[%d] %q", i, clip(c.Name, maxName))
-		check(!names[c.Name], at, "the name is taken; cpu, memory and disk are those of System")
+		check(!names[c.Name], at, "the name is taken; cpu, memory and disk are taken by System unless it is disabled")
 		names[c.Name] = true
 		faults = append(faults, c.validate(at))
 	}

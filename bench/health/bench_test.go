@@ -1,0 +1,26 @@
+package health
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-go/sluice/bench/internal/harness"
+)
+
+// BenchmarkHealth shows whole requests, bare handler included: nothing is
+// subtracted here.
+func BenchmarkHealth(b *testing.B) {
+	suite, err := Suite()
+	require.NoError(b, err)
+	for _, c := range suite.Cases {
+		b.Run(c.Name, func(b *testing.B) {
+			for _, s := range suite.Bare {
+				b.Run(s.Name, func(b *testing.B) { harness.Bench(b, c, s.Handler) })
+			}
+			for _, s := range suite.Subjects {
+				b.Run(s.Name, func(b *testing.B) { harness.Bench(b, c, s.Handler) })
+			}
+		})
+	}
+}
