@@ -66,7 +66,7 @@ func (c *conn) farewell() {
 			return
 		}
 		c.said = true
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(goodbyeTime))
+		_ = c.SetWriteDeadline(time.Now().Add(goodbyeTime))
 		_, _ = c.Conn.Write(goingAway)
 		c.mu.Unlock()
 	}

@@ -56,7 +56,7 @@ func (d *drain) refused(group string) {
 // last one first: flushing a reporter, closing a pool. Each may take half of the
 // time that is left to the drain, and the last one all of it, so that one that
 // hangs leaves the others their turn; its context ends then. The name is for the
-// error.
+// error. What is registered after Drain has begun may not be called.
 func (c *Checker) OnShutdown(name string, f func(context.Context) error) {
 	c.drain.mu.Lock()
 	defer c.drain.mu.Unlock()
@@ -84,9 +84,9 @@ func (c *Checker) OnShutdown(name string, f func(context.Context) error) {
 // The second signal is the caller's: let it end the process at once.
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-//	context.AfterFunc(ctx, stop) // a second signal has its usual effect again
 //	...
 //	<-ctx.Done()
+//	stop() // a second signal has its usual effect again
 //	err := hc.Drain(ctx, srv)
 func (c *Checker) Drain(ctx context.Context, servers ...*http.Server) error {
 	d := &c.drain

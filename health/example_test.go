@@ -173,7 +173,6 @@ func ExampleChecker_Drain() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -194,6 +193,7 @@ func ExampleChecker_Drain() {
 	}
 	select {
 	case <-ctx.Done():
+		stop() // a second signal ends the process at once
 		err = hc.Drain(ctx, srv)
 	case err = <-served: // it could not serve
 	}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -18,8 +20,10 @@ import (
 // stop.
 const readTimeout = 10 * time.Second
 
-// run is the whole program; main only adds the operating system.
+// run is the whole program, until ctx ends or a signal asks for its end.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	cfg, err := parseConfig(args, getenv, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -36,7 +40,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return errors.Join(err, public.Close(), admin.Close())
 	}
-	return errors.Join(s.serve(ctx, public, admin, stdout), s.close())
+	return errors.Join(s.serve(ctx, stop, public, admin, stdout), s.close())
 }
 
 func listen(ctx context.Context, cfg config) (public, admin net.Listener, err error) {
@@ -59,7 +63,7 @@ func newLogger(cfg config) *slog.Logger {
 
 // serve answers on both listeners until ctx ends or one of them fails, and then
 // drains: the public server first, so that operators can watch it end.
-func (s *server) serve(ctx context.Context, public, admin net.Listener, stdout io.Writer) error {
+func (s *server) serve(ctx context.Context, stop context.CancelFunc, public, admin net.Listener, stdout io.Writer) error {
 	handler, err := s.routes("http://" + admin.Addr().String())
 	if err != nil {
 		return errors.Join(err, public.Close(), admin.Close())
@@ -74,6 +78,7 @@ func (s *server) serve(ctx context.Context, public, admin net.Listener, stdout i
 
 	select {
 	case <-ctx.Done():
+		stop() // a second signal is the operating system's to handle: it ends the process at once
 		s.logger.Info("stopping")
 	case err = <-failed:
 	}
