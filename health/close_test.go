@@ -95,6 +95,7 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 			})
 		}
 		all.Wait()
+		synctest.Wait() // those that were waited for are on their way out
 		require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+1)
 		close(release)
 		require.NoError(t, hc.Close())
