@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -81,6 +82,20 @@ const (
 	// Informational leaves the group as it is. The check is only shown.
 	Informational
 )
+
+// String returns the name of the criticality.
+func (c Criticality) String() string {
+	switch c {
+	case Critical:
+		return "critical"
+	case Degrading:
+		return "degrading"
+	case Informational:
+		return "informational"
+	default:
+		return "Criticality(" + strconv.Itoa(int(c)) + ")"
+	}
+}
 
 // The groups that are always there.
 const (

@@ -22,7 +22,7 @@ type DiskOptions struct {
 	// Source asks the file system.
 	// Default: statfs on Linux, macOS, FreeBSD and DragonFly. On other systems
 	// the check fails without one; see the package health/gopsutil.
-	Source func(path string) (Space, error)
+	Source func(path string) (DiskSpace, error)
 }
 
 // Disk checks the file system that an absolute path is on, as that of a data
@@ -37,12 +37,12 @@ func Disk(path string, o DiskOptions) Func {
 		o.Source = defaultSource().Disk
 	}
 	fault := o.validate(path)
-	var q question[Space]
+	var q question[DiskSpace]
 	return func(ctx context.Context) error {
 		if fault != nil {
 			return fault
 		}
-		space, err := q.ask(func() (Space, error) { return o.Source(path) }).wait(ctx)
+		space, err := q.ask(func() (DiskSpace, error) { return o.Source(path) }).wait(ctx)
 		if err != nil {
 			return fmt.Errorf("health: disk: %w", err)
 		}
@@ -66,7 +66,7 @@ func (o DiskOptions) validate(path string) error {
 	return errors.Join(faults...)
 }
 
-func (o DiskOptions) judge(ctx context.Context, space Space) error {
+func (o DiskOptions) judge(ctx context.Context, space DiskSpace) error {
 	m := space.measure()
 	if !m.known {
 		return errors.New("health: disk: the file system has no size")

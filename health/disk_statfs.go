@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-func statfs(path string) (Space, error) {
+func statfs(path string) (DiskSpace, error) {
 	var st syscall.Statfs_t
 	for {
 		err := syscall.Statfs(path, &st)
@@ -16,7 +16,7 @@ func statfs(path string) (Space, error) {
 			return spaceOf(&st), nil
 		}
 		if !errors.Is(err, syscall.EINTR) {
-			return Space{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
+			return DiskSpace{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
 		}
 	}
 }

@@ -50,25 +50,25 @@ func diskStatus(t *testing.T, o health.DiskOptions) health.Component {
 func TestDisk(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
-		space          health.Space
+		space          health.DiskSpace
 		o              health.DiskOptions
 		status, reason string
 	}{
-		{"half full", health.Space{Used: 50, Avail: 50}, health.DiskOptions{}, health.StatusHealthy, ""},
-		{"at the threshold", health.Space{Used: 90, Avail: 10}, health.DiskOptions{}, health.StatusHealthy, ""},
-		{"above the threshold", health.Space{Used: 9001, Avail: 999}, health.DiskOptions{}, health.StatusDegraded, health.ReasonThreshold},
-		{"full", health.Space{Used: 99, Avail: 1}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonFull},
-		{"full but for the reserve of root", health.Space{Used: 95}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonFull},
-		{"few inodes left", health.Space{Used: 1, Avail: 99, Inodes: 100, InodesFree: 9}, health.DiskOptions{}, health.StatusDegraded, health.ReasonThreshold},
-		{"no inodes left", health.Space{Used: 1, Avail: 99, Inodes: 100}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonFull},
-		{"thresholds of one's own", health.Space{Used: 50, Avail: 50}, health.DiskOptions{MaxPercent: 30, FullPercent: 60}, health.StatusDegraded, health.ReasonThreshold},
-		{"no threshold to degrade", health.Space{Used: 95, Avail: 5}, health.DiskOptions{MaxPercent: -1}, health.StatusHealthy, ""},
-		{"full only degrades", health.Space{Used: 100}, health.DiskOptions{FullPercent: -1}, health.StatusDegraded, health.ReasonThreshold},
-		{"full means full", health.Space{Used: 100}, health.DiskOptions{FullPercent: 100}, health.StatusUnhealthy, health.ReasonFull},
-		{"no size", health.Space{}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonOther},
+		{"half full", health.DiskSpace{Used: 50, Avail: 50}, health.DiskOptions{}, health.StatusHealthy, ""},
+		{"at the threshold", health.DiskSpace{Used: 90, Avail: 10}, health.DiskOptions{}, health.StatusHealthy, ""},
+		{"above the threshold", health.DiskSpace{Used: 9001, Avail: 999}, health.DiskOptions{}, health.StatusDegraded, health.ReasonThreshold},
+		{"full", health.DiskSpace{Used: 99, Avail: 1}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonFull},
+		{"full but for the reserve of root", health.DiskSpace{Used: 95}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonFull},
+		{"few inodes left", health.DiskSpace{Used: 1, Avail: 99, Inodes: 100, InodesFree: 9}, health.DiskOptions{}, health.StatusDegraded, health.ReasonThreshold},
+		{"no inodes left", health.DiskSpace{Used: 1, Avail: 99, Inodes: 100}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonFull},
+		{"thresholds of one's own", health.DiskSpace{Used: 50, Avail: 50}, health.DiskOptions{MaxPercent: 30, FullPercent: 60}, health.StatusDegraded, health.ReasonThreshold},
+		{"no threshold to degrade", health.DiskSpace{Used: 95, Avail: 5}, health.DiskOptions{MaxPercent: -1}, health.StatusHealthy, ""},
+		{"full only degrades", health.DiskSpace{Used: 100}, health.DiskOptions{FullPercent: -1}, health.StatusDegraded, health.ReasonThreshold},
+		{"full means full", health.DiskSpace{Used: 100}, health.DiskOptions{FullPercent: 100}, health.StatusUnhealthy, health.ReasonFull},
+		{"no size", health.DiskSpace{}, health.DiskOptions{}, health.StatusUnhealthy, health.ReasonOther},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.o.Source = func(path string) (health.Space, error) {
+			tt.o.Source = func(path string) (health.DiskSpace, error) {
 				require.Equal(t, absolute(t), path)
 				return tt.space, nil
 			}
@@ -80,8 +80,8 @@ func TestDisk(t *testing.T) {
 }
 
 func TestTheFactsOfADisk(t *testing.T) {
-	c := diskStatus(t, health.DiskOptions{Source: func(string) (health.Space, error) {
-		return health.Space{Used: 1, Avail: 2, Inodes: 8, InodesFree: 7}, nil
+	c := diskStatus(t, health.DiskOptions{Source: func(string) (health.DiskSpace, error) {
+		return health.DiskSpace{Used: 1, Avail: 2, Inodes: 8, InodesFree: 7}, nil
 	}})
 	require.Equal(t, map[string]any{"usage_percent": 33.33, "avail_bytes": int64(2), "inodes_usage_percent": 12.5}, c.Data)
 }
@@ -91,10 +91,10 @@ func TestADiskThatDoesNotAnswerIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		back := make(chan struct{})
-		check := health.Disk(absolute(t), health.DiskOptions{Source: func(string) (health.Space, error) {
+		check := health.Disk(absolute(t), health.DiskOptions{Source: func(string) (health.DiskSpace, error) {
 			asked.Add(1)
 			<-back
-			return health.Space{Used: 1, Avail: 1}, nil
+			return health.DiskSpace{Used: 1, Avail: 1}, nil
 		}})
 		for range 20 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -110,17 +110,17 @@ func TestADiskThatDoesNotAnswerIsAskedOnce(t *testing.T) {
 }
 
 func TestADiskThatFailsIsUnhealthy(t *testing.T) {
-	c := diskStatus(t, health.DiskOptions{Source: func(string) (health.Space, error) { return health.Space{}, errors.New("input/output error") }})
+	c := diskStatus(t, health.DiskOptions{Source: func(string) (health.DiskSpace, error) { return health.DiskSpace{}, errors.New("input/output error") }})
 	require.Equal(t, health.StatusUnhealthy, c.Status)
 	require.ErrorContains(t, c.Err, "input/output error")
-	c = diskStatus(t, health.DiskOptions{Source: func(string) (health.Space, error) { panic("oops") }})
+	c = diskStatus(t, health.DiskOptions{Source: func(string) (health.DiskSpace, error) { panic("oops") }})
 	require.Equal(t, health.StatusUnhealthy, c.Status)
 	require.Equal(t, health.ReasonPanic, c.Reason)
 }
 
 func TestFaultsOfADiskAreReportedAtOnce(t *testing.T) {
-	err := health.Disk("data", health.DiskOptions{MaxPercent: math.NaN(), FullPercent: 101, Source: func(string) (health.Space, error) {
-		return health.Space{Used: 1, Avail: 1}, nil
+	err := health.Disk("data", health.DiskOptions{MaxPercent: math.NaN(), FullPercent: 101, Source: func(string) (health.DiskSpace, error) {
+		return health.DiskSpace{Used: 1, Avail: 1}, nil
 	}})(t.Context())
 	require.EqualError(t, err, strings.Join([]string{
 		`health: Disk.path: "data" is not an absolute path`,

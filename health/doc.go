@@ -67,7 +67,7 @@
 //   - A client that leaves cannot spoil a result: no run has a request's context.
 //   - Hooks are called in order for each check, outside of all locks, and may
 //     call the checker. One that hangs holds up only its own check's hooks.
-//   - Measures of the machine are never a reason for 503.
+//   - Measures of [Options].System are never a reason for 503.
 //
 // # Not guaranteed
 //
@@ -75,7 +75,7 @@
 //   - What a check found may be as old as its interval. A fault is seen by the
 //     first run after it.
 //   - Drain protects requests that clients send to a server that still listens. A
-//     client that uses an idle connection in the very moment of the end loses
+//     client that uses an idle connection, or opens one, in the very moment of the end loses
 //     that request, as with any HTTP/1.1 server (RFC 9112 §9.5): Wait gives them
 //     the time to leave.
 //   - Hijacked connections are known only to the middleware, WebSockets over

@@ -20,6 +20,7 @@ type drain struct {
 	done    chan struct{} // closed with err
 	err     error
 
+	watching atomic.Bool // there is a Middleware
 	begun    atomic.Bool
 	inFlight atomic.Int64
 	last     atomic.Int64 // the instant of the last request since then
@@ -157,9 +158,11 @@ func (d *drain) wait(ctx context.Context) {
 	}
 }
 
+// noticed reports whether load balancers have been told. Without a Middleware
+// nobody knows whether they act upon it.
 func (d *drain) noticed() bool {
 	probes := d.checker.opts.Drain.Probes
-	return probes >= 0 && d.refusals.Load() >= int64(probes)
+	return d.watching.Load() && probes >= 0 && d.refusals.Load() >= int64(probes)
 }
 
 // shutdown ends the servers one after the other, and with them what they do not

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -242,5 +243,25 @@ func TestAServerThatHangsIsClosedAndSoAreTheOthers(t *testing.T) {
 			require.ErrorIs(t, err, io.EOF)
 		}
 		close(release)
+	})
+}
+
+// Trap 35: without a Middleware nobody knows whether requests still come, so that
+// probes alone do not end the wait.
+func TestAWaitWithoutAMiddlewareIsNotCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := forDrain(health.DrainOptions{Wait: 5 * time.Second})
+		hc, err := health.New(o)
+		require.NoError(t, err)
+		start, done := time.Now(), make(chan error, 1)
+		go func() { done <- hc.Drain(t.Context()) }()
+		for range 10 {
+			time.Sleep(100 * time.Millisecond)
+			w := httptest.NewRecorder()
+			hc.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/health/readiness", nil))
+			require.Equal(t, 503, w.Code)
+		}
+		require.NoError(t, result(t, done))
+		require.Equal(t, 5*time.Second, time.Since(start))
 	})
 }

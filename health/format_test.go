@@ -30,13 +30,13 @@ var update = flag.Bool("update", false, "write the golden files")
 // machine is a system with known numbers. The use of processors is 25.5 %.
 func machine() health.SystemOptions {
 	start := time.Now()
-	return health.SystemOptions{Source: health.Source{
-		Sample: func(context.Context) (health.Sample, error) {
-			return health.Sample{
+	return health.SystemOptions{Source: health.SystemSource{
+		Sample: func(context.Context) (health.SystemSample, error) {
+			return health.SystemSample{
 				CPUSeconds: 1 + 2*0.255*time.Since(start).Seconds(), CPUCores: 2, CPUOf: "machine", MemoryUsed: 623, MemoryLimit: 1000,
 			}, nil
 		},
-		Disk: func(string) (health.Space, error) { return health.Space{Used: 452, Avail: 548}, nil },
+		Disk: func(string) (health.DiskSpace, error) { return health.DiskSpace{Used: 452, Avail: 548}, nil },
 	}}
 }
 

@@ -79,7 +79,8 @@ type row struct {
 }
 
 // total is the worst of what a group is made of. Of two that are as bad the
-// first one gives the reason.
+// first one gives the reason: what the process itself says, then critical checks,
+// and of these the first by name.
 type total struct {
 	level  level
 	reason string
@@ -103,13 +104,16 @@ func (g *group) stand(excluded []string) *standing {
 	}
 	for _, t := range g.tasks {
 		c, l := t.component(s.at)
-		r := row{c, g.weigh(t, c, l), slices.Contains(excluded, c.Name)}
-		s.rows = append(s.rows, r)
-		if !r.excluded {
-			s.add(r.weight, c.Reason)
-		}
+		s.rows = append(s.rows, row{c, g.weigh(t, c, l), slices.Contains(excluded, c.Name)})
 		if end := t.believed(s.at); !end.IsZero() && (s.until.IsZero() || end.Before(s.until)) {
 			s.until = end
+		}
+	}
+	for _, criticality := range []Criticality{Critical, Degrading} {
+		for _, r := range s.rows {
+			if r.Criticality == criticality && !r.excluded {
+				s.add(r.weight, r.Reason)
+			}
 		}
 	}
 	if g.name == Startup && excluded == nil && g.latched(s.total) {

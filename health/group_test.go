@@ -340,3 +340,24 @@ func TestAReportIsOfAGroupThatIsThere(t *testing.T) {
 	require.Len(t, r.Components, 2)
 	require.WithinDuration(t, time.Now(), r.Time, time.Minute)
 }
+
+// Trap 10: what only degrades does not hide what is critical.
+func TestTheReasonIsThatOfACriticalCheckFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		because := func(reason string) health.Func {
+			return func(context.Context) error { return health.Degraded(health.WithReason(errDown, reason)) }
+		}
+		hc := begin(t, health.Options{Checks: []health.Check{
+			{Name: "a", Func: because("lesser"), Criticality: health.Degrading},
+			{Name: "b", Func: because("greater")},
+			{Name: "c", Func: because("later")},
+		}})
+		settle(0)
+		require.Equal(t, "degraded greater", standOf(t, hc, health.Readiness))
+	})
+}
+
+func TestACriticalityHasAName(t *testing.T) {
+	require.Equal(t, "critical degrading informational Criticality(7)",
+		fmt.Sprint(health.Critical, " ", health.Degrading, " ", health.Informational, " ", health.Criticality(7)))
+}

@@ -76,8 +76,8 @@ type gate struct {
 	closed   bool
 }
 
-// Fail turns liveness red for good, for a fault that only a restart mends. The
-// text of err is for operators. The first one counts.
+// Fail turns liveness red for good, for a fault that only a restart mends, with an
+// error or without one, whose text is for operators. The first one counts.
 func (c *Checker) Fail(err error) {
 	c.gate.mu.Lock()
 	c.gate.failed = cmp.Or(c.gate.failed, cmp.Or(err, errFailed))

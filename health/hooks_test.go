@@ -270,3 +270,24 @@ func TestTheLogHearsOfChanges(t *testing.T) {
 		require.Contains(t, lines[1], "from=unhealthy to=healthy")
 	})
 }
+
+// A check that stays red for another reason says so, but not more often than an
+// operator can read.
+func TestAnotherReasonIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		var runs atomic.Int32
+		hc := beginOpen(t, health.Options{
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Checks: []health.Check{{Name: "cache", Interval: 4 * time.Second, Timeout: time.Second, Func: func(context.Context) error {
+				return health.WithReason(errDown, []string{"refused", "auth"}[runs.Add(1)%2])
+			}}},
+		})
+		settle(time.Minute)
+		require.NoError(t, hc.Close())
+		require.Contains(t, log.String(), "reason=refused")
+		require.Contains(t, log.String(), "reason=auth")
+		require.InDelta(t, 6, strings.Count(log.String(), "for another reason"), 1, "one in ten seconds")
+		require.Greater(t, int(runs.Load()), 40)
+	})
+}

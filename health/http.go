@@ -50,7 +50,7 @@ type HTTPOptions struct {
 // answers, only 101 is, and no success.
 //
 // User and password in the URL are sent as basic authentication and are, like its
-// query, in no error. The fact is status_code.
+// query, in no error; its path is. The fact is status_code.
 func HTTP(rawURL string, o HTTPOptions) (Func, error) {
 	var faults []error
 	u, err := url.Parse(rawURL)

@@ -20,7 +20,10 @@ import (
 // handlers took over are known too, see Drain.
 //
 // It costs one allocation.
-func (c *Checker) Middleware(next http.Handler) http.Handler { return &middleware{&c.drain, next} }
+func (c *Checker) Middleware(next http.Handler) http.Handler {
+	c.drain.watching.Store(true)
+	return &middleware{&c.drain, next}
+}
 
 type middleware struct {
 	drain *drain

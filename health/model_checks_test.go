@@ -77,6 +77,7 @@ func (w *world) compare() {
 	for _, group := range modelGroups {
 		var components []health.Component
 		status, reason := w.own(group)
+		from := health.Critical // what the process says of itself comes before all
 		for _, twin := range w.twins {
 			if group != "" && !slices.Contains(twin.check.Groups, group) {
 				continue
@@ -85,6 +86,9 @@ func (w *world) compare() {
 			components = append(components, c)
 			if weight := twin.weight(group, c); worse(weight, status) {
 				status, reason = weight, c.Reason
+				from = c.Criticality
+			} else if weight == status && c.Criticality < from && status != health.StatusHealthy {
+				reason, from = c.Reason, c.Criticality // critical checks come first
 			}
 		}
 		if group == health.Startup {

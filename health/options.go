@@ -58,7 +58,8 @@ type Options struct {
 	// behind misses the oldest.
 	// Default: none.
 	OnResult func(check, status string, d time.Duration, err error)
-	// OnTransition is told when the status of a check changes.
+	// OnTransition is told when the status of a check changes, from unknown at the
+	// start, too.
 	// Default: none.
 	OnTransition func(check, from, to string, err error)
 	// OnStuck is told when a run has not returned after its time, and when it has.
@@ -85,7 +86,8 @@ type DetailsPolicy func(*http.Request) bool
 type DrainOptions struct {
 	// Wait is for how long requests are still taken after readiness has turned
 	// red: load balancers must notice first. It is cut short as soon as Probes
-	// answers said so and no request has come for Quiet. Negative: none.
+	// answers said so and no request has come to [Checker.Middleware] for Quiet; not
+	// without a Middleware. Negative: none.
 	// Default: 5 s.
 	Wait time.Duration
 	// Probes is how many unready answers have to be seen before Wait may be cut
@@ -95,7 +97,8 @@ type DrainOptions struct {
 	// Negative: Wait is never cut short.
 	// Default: 3.
 	Probes int
-	// Quiet is for how long no request may have come for Wait to be cut short.
+	// Quiet is for how long no request may have come to the Middleware for Wait to be
+	// cut short.
 	// Default: 1 s.
 	Quiet time.Duration
 	// Timeout is for everything: Wait, running requests, closers. What still runs

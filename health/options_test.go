@@ -128,9 +128,9 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 // Trap 12: the checks of the machine have their names, too.
 func TestNamesOfTheMachineAreTaken(t *testing.T) {
 	check := health.Check{Name: "cpu", Func: pass}
-	source := health.Source{
-		Sample: func(context.Context) (health.Sample, error) { return health.Sample{}, nil },
-		Disk:   func(string) (health.Space, error) { return health.Space{}, nil },
+	source := health.SystemSource{
+		Sample: func(context.Context) (health.SystemSample, error) { return health.SystemSample{}, nil },
+		Disk:   func(string) (health.DiskSpace, error) { return health.DiskSpace{}, nil },
 	}
 	_, err := health.New(health.Options{Checks: []health.Check{check}, System: health.SystemOptions{Source: source}})
 	require.ErrorContains(t, err, `"cpu": the name is taken`)

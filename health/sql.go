@@ -72,13 +72,8 @@ type sqlCheck struct {
 
 func (c *sqlCheck) run(ctx context.Context) error {
 	stats := c.db.Stats()
-	Set(ctx, "open", stats.OpenConnections)
-	Set(ctx, "in_use", stats.InUse)
-	Set(ctx, "idle", stats.Idle)
-	Set(ctx, "wait_count", stats.WaitCount)
-	if stats.MaxOpenConnections > 0 {
-		Set(ctx, "max_open", stats.MaxOpenConnections)
-	}
+	setPool(ctx, stats) // before, as it may hang, and after
+	defer func() { setPool(ctx, c.db.Stats()) }()
 	// When a server restarts, all idle connections are broken, and each says so
 	// only when it is used. One more may come from a request, the last is new.
 	for left := stats.Idle + 1; ; left-- {
@@ -95,6 +90,16 @@ func (c *sqlCheck) run(ctx context.Context) error {
 		case left == 0 || !isBroken(err):
 			return err
 		}
+	}
+}
+
+func setPool(ctx context.Context, stats sql.DBStats) {
+	Set(ctx, "open", stats.OpenConnections)
+	Set(ctx, "in_use", stats.InUse)
+	Set(ctx, "idle", stats.Idle)
+	Set(ctx, "wait_count", stats.WaitCount)
+	if stats.MaxOpenConnections > 0 {
+		Set(ctx, "max_open", stats.MaxOpenConnections)
 	}
 }
 
@@ -172,7 +177,7 @@ func (c *sqlCheck) connect(ctx context.Context) (*sql.Conn, error) {
 
 func (c *sqlCheck) verdict(vain time.Duration, stats sql.DBStats) error {
 	if c.stuckAfter > 0 && vain >= c.stuckAfter {
-		return WithReason(fmt.Errorf("health: none of the %d connections of the pool has come back for %v",
+		return WithReason(fmt.Errorf("health: no run got one of the %d connections of the pool for %v",
 			stats.MaxOpenConnections, vain.Round(time.Millisecond)), ReasonPoolStuck)
 	}
 	return Degraded(WithReason(fmt.Errorf("health: all %d connections of the pool are in use",

@@ -22,7 +22,7 @@ type SystemOptions struct {
 	// Source is what to ask. A field that is nil has its default. For systems
 	// other than Linux see the package health/gopsutil.
 	// Default: files of the kernel and the file system itself.
-	Source Source
+	Source SystemSource
 	// Interval is the time between two samples, and with that the window over
 	// which the use of processors is counted. At least 100 ms.
 	// Default: 5 s.
@@ -50,21 +50,21 @@ type SystemOptions struct {
 	MaxDiskPercent float64
 }
 
-// Source measures the system. Neither function is called again before it has
+// SystemSource measures the system. Neither function is called again before it has
 // returned.
-type Source struct {
+type SystemSource struct {
 	// Sample measures processors and memory. What it returns along with an error
 	// counts. It should return when ctx ends.
 	// Default: files of the kernel on Linux, none on other systems.
-	Sample func(ctx context.Context) (Sample, error)
+	Sample func(ctx context.Context) (SystemSample, error)
 	// Disk measures the file system that path is on.
 	// Default: statfs on Linux, macOS, FreeBSD and DragonFly, none on other
 	// systems.
-	Disk func(path string) (Space, error)
+	Disk func(path string) (DiskSpace, error)
 }
 
-// Sample is a measure of the system. Zero means unknown, in every field.
-type Sample struct {
+// SystemSample is a measure of the system. Zero means unknown, in every field.
+type SystemSample struct {
 	// CPUSeconds is the processor time used since some fixed moment, by all that
 	// share the limit CPUCores.
 	CPUSeconds float64
@@ -82,19 +82,19 @@ type Sample struct {
 	MemoryUsed, MemoryLimit uint64
 
 	// Pressure is how long tasks waited for resources.
-	Pressure []Pressure
+	Pressure []SystemPressure
 }
 
-// Pressure is pressure stall information of Linux.
-type Pressure struct {
+// SystemPressure is pressure stall information of Linux.
+type SystemPressure struct {
 	Resource string  // "cpu", "memory" or "io"
 	Kind     string  // "some" or "full": of the tasks waited
 	Avg10    float64 // as a percentage of the last ten seconds
 }
 
-// Space is what a file system has, in bytes and in inodes. One without a size,
+// DiskSpace is what a file system has, in bytes and in inodes. One without a size,
 // or without a fixed number of inodes, has zeros.
-type Space struct {
+type DiskSpace struct {
 	Used, Avail        uint64 // without what is reserved for root, as df counts
 	Inodes, InodesFree uint64
 }
@@ -103,7 +103,7 @@ type Space struct {
 type system struct {
 	SystemOptions
 	sample question[sampled]
-	disk   question[Space]
+	disk   question[DiskSpace]
 	ready  chan struct{} // closed after the first round
 
 	mu       sync.Mutex // guards what follows

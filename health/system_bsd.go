@@ -4,4 +4,4 @@ package health
 
 // defaultSource has no sample: what these systems tell about processors and
 // memory needs more than files.
-func defaultSource() Source { return Source{Disk: statfs} }
+func defaultSource() SystemSource { return SystemSource{Disk: statfs} }

@@ -20,6 +20,7 @@ func (s *system) checks() []Check {
 			Criticality:      Degrading,
 			Interval:         s.Interval,
 			FailureThreshold: failures,
+			SuccessThreshold: 3, // a measure about its limit must not come and go
 		})
 	}
 	if s.Source.Sample != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/sluice-go/sluice/internal/cgroup"
 )
 
-func defaultSource() Source {
-	return Source{Sample: newKernel("", affinity).sample, Disk: statfs}
+func defaultSource() SystemSource {
+	return SystemSource{Sample: newKernel("", affinity).sample, Disk: statfs}
 }
 
 // kernel reads /proc and the cgroup file systems, for one caller at a time. What
@@ -26,20 +26,20 @@ func newKernel(root string, affinity func() (cpuSet, error)) *kernel {
 
 // sample leaves out what rests on something broken: no limit is better than one
 // that is too high.
-func (k *kernel) sample(ctx context.Context) (Sample, error) {
+func (k *kernel) sample(ctx context.Context) (SystemSample, error) {
 	if err := ctx.Err(); err != nil {
-		return Sample{}, err
+		return SystemSample{}, err
 	}
 	groups, err := k.Locate()
 	if err != nil {
-		return Sample{}, err
+		return SystemSample{}, err
 	}
-	var s Sample
+	var s SystemSample
 	err = errors.Join(k.cpu(&s, groups), k.memory(&s, groups.Memory), k.pressure(&s, groups.Unified))
 	return s, err
 }
 
-func (k *kernel) cpu(s *Sample, groups *cgroup.Groups) error {
+func (k *kernel) cpu(s *SystemSample, groups *cgroup.Groups) error {
 	machine, err := k.machineCPU()
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (k *kernel) cpu(s *Sample, groups *cgroup.Groups) error {
 	return nil
 }
 
-func (k *kernel) memory(s *Sample, g *cgroup.Group) error {
+func (k *kernel) memory(s *SystemSample, g *cgroup.Group) error {
 	machine, err := k.machineMemory()
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (k *kernel) memory(s *Sample, g *cgroup.Group) error {
 // pressure is that of the own cgroup, or that of the machine where the kernel
 // does not count it for cgroups: in version 1, and in the outermost cgroup of
 // version 2.
-func (k *kernel) pressure(s *Sample, g *cgroup.Group) error {
+func (k *kernel) pressure(s *SystemSample, g *cgroup.Group) error {
 	var faults []error
 	for _, resource := range [...]string{"cpu", "memory", "io"} {
 		var stalls []cgroup.Stall
@@ -122,7 +122,7 @@ func (k *kernel) pressure(s *Sample, g *cgroup.Group) error {
 		faults = append(faults, err)
 		for _, st := range stalls {
 			if st.Avg10.OK {
-				s.Pressure = append(s.Pressure, Pressure{resource, st.Kind, st.Avg10.V})
+				s.Pressure = append(s.Pressure, SystemPressure{resource, st.Kind, st.Avg10.V})
 			}
 		}
 	}

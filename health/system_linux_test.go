@@ -34,7 +34,7 @@ func kernelOf(tb testing.TB, tree cgrouptest.Tree) (*kernel, string) {
 	return newKernel(root, onAll), root
 }
 
-func sampleOf(t *testing.T, tree cgrouptest.Tree) Sample {
+func sampleOf(t *testing.T, tree cgrouptest.Tree) SystemSample {
 	t.Helper()
 	k, _ := kernelOf(t, tree)
 	s, err := k.sample(t.Context())
@@ -67,25 +67,25 @@ func TestTheUseIsThatOfTheLimit(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		tree cgrouptest.Tree
-		want Sample
+		want SystemSample
 	}{
 		{"of the machine without limits", machine(selfV2("/a"), groupV2("/a", "max 100000", "max")),
-			Sample{CPUSeconds: 15.3, CPUCores: 4, MemoryUsed: 2 * gib, MemoryLimit: 8 * gib}},
+			SystemSample{CPUSeconds: 15.3, CPUCores: 4, MemoryUsed: 2 * gib, MemoryLimit: 8 * gib}},
 		{"of the cgroup with limits", machine(selfV2("/a"), groupV2("/a", "100000 100000", "1000000000")),
-			Sample{CPUSeconds: 7, CPUCores: 1, CPUOf: "/a", Periods: 10, Throttled: 4, MemoryUsed: 180000000, MemoryLimit: 1000000000}},
+			SystemSample{CPUSeconds: 7, CPUCores: 1, CPUOf: "/a", Periods: 10, Throttled: 4, MemoryUsed: 180000000, MemoryLimit: 1000000000}},
 		{"of the one above, which is shared", machine(selfV2("/a/b"), groupV2("/a", "100000 100000", "1000000000"), groupV2("/a/b", "200000 100000", "2000000000"), above),
-			Sample{CPUSeconds: 50, CPUCores: 1, CPUOf: "/a", Periods: 100, Throttled: 30, MemoryUsed: 800000000, MemoryLimit: 1000000000}},
+			SystemSample{CPUSeconds: 50, CPUCores: 1, CPUOf: "/a", Periods: 100, Throttled: 30, MemoryUsed: 800000000, MemoryLimit: 1000000000}},
 		{"of the outer one on a tie", machine(selfV2("/a/b"), groupV2("/a", "100000 100000", "1000000000"), groupV2("/a/b", "100000 100000", "1000000000"), above),
-			Sample{CPUSeconds: 50, CPUCores: 1, CPUOf: "/a", Periods: 100, Throttled: 30, MemoryUsed: 800000000, MemoryLimit: 1000000000}},
+			SystemSample{CPUSeconds: 50, CPUCores: 1, CPUOf: "/a", Periods: 100, Throttled: 30, MemoryUsed: 800000000, MemoryLimit: 1000000000}},
 		{"of two levels, each with its own limit", machine(selfV2("/a/b"), groupV2("/a", "max 100000", "1000000000"), groupV2("/a/b", "200000 100000", "max"), above),
-			Sample{CPUSeconds: 7, CPUCores: 2, CPUOf: "/a/b", Periods: 10, Throttled: 4, MemoryUsed: 800000000, MemoryLimit: 1000000000}},
+			SystemSample{CPUSeconds: 7, CPUCores: 2, CPUOf: "/a/b", Periods: 10, Throttled: 4, MemoryUsed: 800000000, MemoryLimit: 1000000000}},
 		{"in version 1", machine(selfV1("/a", "/"), groupV1("/a", "50000", "100000", "1000000000")),
-			Sample{CPUSeconds: 9, CPUCores: 0.5, CPUOf: "/a", Periods: 20, Throttled: 5, MemoryUsed: 180000000, MemoryLimit: 1000000000}},
+			SystemSample{CPUSeconds: 9, CPUCores: 0.5, CPUOf: "/a", Periods: 20, Throttled: 5, MemoryUsed: 180000000, MemoryLimit: 1000000000}},
 		{"in version 1 with accounting elsewhere", machine(selfV1("/a", "/"), groupV1("/a", "100000", "100000", cgrouptest.UnlimitedV1), cgrouptest.Tree{"/proc/self/cgroup": "4:memory:/a\n3:cpuacct:/\n2:cpu:/a\n"}),
-			Sample{CPUCores: 1, CPUOf: "/a", Periods: 20, Throttled: 5, MemoryUsed: 2 * gib, MemoryLimit: 8 * gib}},
+			SystemSample{CPUCores: 1, CPUOf: "/a", Periods: 20, Throttled: 5, MemoryUsed: 2 * gib, MemoryLimit: 8 * gib}},
 		{"in a cgroup namespace", machine(selfV2("/"), groupV2("/", "100000 100000", "1000000000")),
-			Sample{CPUSeconds: 7, CPUCores: 1, CPUOf: "/", Periods: 10, Throttled: 4, MemoryUsed: 180000000, MemoryLimit: 1000000000}},
-		{"of nothing", cgrouptest.Tree{"/proc/empty": ""}, Sample{}},
+			SystemSample{CPUSeconds: 7, CPUCores: 1, CPUOf: "/", Periods: 10, Throttled: 4, MemoryUsed: 180000000, MemoryLimit: 1000000000}},
+		{"of nothing", cgrouptest.Tree{"/proc/empty": ""}, SystemSample{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := sampleOf(t, tt.tree)
@@ -104,16 +104,16 @@ func TestPressureIsThatOfTheCgroup(t *testing.T) {
 		"/sys/fs/cgroup/a/cpu.pressure": avg("11.00", "12.00"), "/sys/fs/cgroup/a/memory.pressure": avg("13.00", "14.00"), "/sys/fs/cgroup/a/io.pressure": avg("15.00", "16.00"),
 	}
 	all := cgrouptest.Tree{"/proc/pressure/cpu": avg("1.00", "0.00"), "/proc/pressure/memory": avg("3.00", "4.00"), "/proc/pressure/io": avg("5.00", "6.00")}
-	ofMachine := []Pressure{{"cpu", "some", 1}, {"memory", "some", 3}, {"memory", "full", 4}, {"io", "some", 5}, {"io", "full", 6}}
+	ofMachine := []SystemPressure{{"cpu", "some", 1}, {"memory", "some", 3}, {"memory", "full", 4}, {"io", "some", 5}, {"io", "full", 6}}
 	v2 := cgrouptest.SelfV2("/a")
 	for _, tt := range []struct {
 		name string
 		tree cgrouptest.Tree
-		want []Pressure
+		want []SystemPressure
 	}{
-		{"of the cgroup", cgrouptest.Machine(v2, own, all), []Pressure{{"cpu", "some", 11}, {"cpu", "full", 12}, {"memory", "some", 13}, {"memory", "full", 14}, {"io", "some", 15}, {"io", "full", 16}}},
+		{"of the cgroup", cgrouptest.Machine(v2, own, all), []SystemPressure{{"cpu", "some", 11}, {"cpu", "full", 12}, {"memory", "some", 13}, {"memory", "full", 14}, {"io", "some", 15}, {"io", "full", 16}}},
 		{"an older kernel has no full for processors", cgrouptest.Machine(v2, own, all, cgrouptest.Tree{"/sys/fs/cgroup/a/cpu.pressure": "some avg10=11.00 avg60=0.00 avg300=0.00 total=1\n"}),
-			[]Pressure{{"cpu", "some", 11}, {"memory", "some", 13}, {"memory", "full", 14}, {"io", "some", 15}, {"io", "full", 16}}},
+			[]SystemPressure{{"cpu", "some", 11}, {"memory", "some", 13}, {"memory", "full", 14}, {"io", "some", 15}, {"io", "full", 16}}},
 		{"of the machine in version 1", cgrouptest.Machine(cgrouptest.SelfV1("/a", "/"), all), ofMachine},
 		{"of the machine outside of cgroups", cgrouptest.Machine(all), ofMachine},
 		{"of the machine in the outermost cgroup", cgrouptest.Machine(cgrouptest.SelfV2("/"), all), ofMachine},

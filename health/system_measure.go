@@ -117,7 +117,7 @@ func (v sampled) pressureFacts(resource string) []fact {
 // percents are the space and the inodes in use, false where there is no number
 // of them. Space that is reserved counts as neither used nor available, as for
 // df.
-func (v Space) percents() (space, inodes float64, hasSpace, hasInodes bool) {
+func (v DiskSpace) percents() (space, inodes float64, hasSpace, hasInodes bool) {
 	space, hasSpace = share(float64(v.Used), float64(v.Used)+float64(v.Avail))
 	if v.InodesFree <= v.Inodes {
 		inodes, hasInodes = share(float64(v.Inodes-v.InodesFree), float64(v.Inodes))
@@ -125,7 +125,7 @@ func (v Space) percents() (space, inodes float64, hasSpace, hasInodes bool) {
 	return space, inodes, hasSpace, hasInodes
 }
 
-func (v Space) measure() measure {
+func (v DiskSpace) measure() measure {
 	var m measure
 	_, inodes, _, hasInodes := v.percents()
 	m.set(float64(v.Used), float64(v.Used)+float64(v.Avail), 100)

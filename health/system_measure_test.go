@@ -52,33 +52,33 @@ func TestWhoeverAsksDoesNotShortenTheWindow(t *testing.T) {
 func TestWhatCountsAsUseOfProcessors(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
-		before, after Sample
+		before, after SystemSample
 		want          map[string]any
 	}{
-		{"a quota of half a processor", Sample{CPUSeconds: 7, CPUCores: 0.5}, Sample{CPUSeconds: 8, CPUCores: 0.5},
+		{"a quota of half a processor", SystemSample{CPUSeconds: 7, CPUCores: 0.5}, SystemSample{CPUSeconds: 8, CPUCores: 0.5},
 			map[string]any{"usage_percent": 40.0, "limit_cores": 0.5}},
-		{"a little more than all", Sample{CPUSeconds: 7, CPUCores: 1}, Sample{CPUSeconds: 12.3, CPUCores: 1},
+		{"a little more than all", SystemSample{CPUSeconds: 7, CPUCores: 1}, SystemSample{CPUSeconds: 12.3, CPUCores: 1},
 			map[string]any{"usage_percent": 100.0, "limit_cores": 1.0}},
-		{"a third", Sample{CPUSeconds: 10, CPUCores: 3}, Sample{CPUSeconds: 15, CPUCores: 3},
+		{"a third", SystemSample{CPUSeconds: 10, CPUCores: 3}, SystemSample{CPUSeconds: 15, CPUCores: 3},
 			map[string]any{"usage_percent": 33.33, "limit_cores": 3.0}},
-		{"a quota that was set meanwhile", Sample{CPUSeconds: 7, CPUCores: 4}, Sample{CPUSeconds: 8, CPUCores: 1, CPUOf: "/a"},
+		{"a quota that was set meanwhile", SystemSample{CPUSeconds: 7, CPUCores: 4}, SystemSample{CPUSeconds: 8, CPUCores: 1, CPUOf: "/a"},
 			map[string]any{"limit_cores": 1.0}},
-		{"a quota that was changed", Sample{CPUSeconds: 7, CPUCores: 4, CPUOf: "/a"}, Sample{CPUSeconds: 27, CPUCores: 1, CPUOf: "/a"},
+		{"a quota that was changed", SystemSample{CPUSeconds: 7, CPUCores: 4, CPUOf: "/a"}, SystemSample{CPUSeconds: 27, CPUCores: 1, CPUOf: "/a"},
 			map[string]any{"limit_cores": 1.0}},
-		{"a quota on another level", Sample{CPUSeconds: 7, CPUCores: 1, CPUOf: "/a/b"}, Sample{CPUSeconds: 8, CPUCores: 1, CPUOf: "/a"},
+		{"a quota on another level", SystemSample{CPUSeconds: 7, CPUCores: 1, CPUOf: "/a/b"}, SystemSample{CPUSeconds: 8, CPUCores: 1, CPUOf: "/a"},
 			map[string]any{"limit_cores": 1.0}},
-		{"a counter that stepped back", Sample{CPUSeconds: 7, CPUCores: 1}, Sample{CPUSeconds: 6, CPUCores: 1},
+		{"a counter that stepped back", SystemSample{CPUSeconds: 7, CPUCores: 1}, SystemSample{CPUSeconds: 6, CPUCores: 1},
 			map[string]any{"limit_cores": 1.0}},
-		{"no counter", Sample{CPUCores: 1}, Sample{CPUCores: 1}, map[string]any{"limit_cores": 1.0}},
-		{"no limit", Sample{CPUSeconds: 1}, Sample{CPUSeconds: 2}, nil},
-		{"numbers that are none", Sample{CPUSeconds: 1, CPUCores: math.Inf(1)}, Sample{CPUSeconds: math.NaN(), CPUCores: math.Inf(1)}, nil},
-		{"a quarter of the periods throttled", Sample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, Sample{CPUSeconds: 9.5, CPUCores: 1, Periods: 140, Throttled: 60},
+		{"no counter", SystemSample{CPUCores: 1}, SystemSample{CPUCores: 1}, map[string]any{"limit_cores": 1.0}},
+		{"no limit", SystemSample{CPUSeconds: 1}, SystemSample{CPUSeconds: 2}, nil},
+		{"numbers that are none", SystemSample{CPUSeconds: 1, CPUCores: math.Inf(1)}, SystemSample{CPUSeconds: math.NaN(), CPUCores: math.Inf(1)}, nil},
+		{"a quarter of the periods throttled", SystemSample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, SystemSample{CPUSeconds: 9.5, CPUCores: 1, Periods: 140, Throttled: 60},
 			map[string]any{"usage_percent": 50.0, "limit_cores": 1.0, "throttled_percent": 25.0}},
-		{"no period since", Sample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, Sample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50},
+		{"no period since", SystemSample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, SystemSample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50},
 			map[string]any{"usage_percent": 0.0, "limit_cores": 1.0}},
-		{"fewer throttled periods than before", Sample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, Sample{CPUSeconds: 7, CPUCores: 1, Periods: 140, Throttled: 40},
+		{"fewer throttled periods than before", SystemSample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, SystemSample{CPUSeconds: 7, CPUCores: 1, Periods: 140, Throttled: 40},
 			map[string]any{"usage_percent": 0.0, "limit_cores": 1.0}},
-		{"periods counted anew", Sample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, Sample{CPUSeconds: 12, CPUCores: 1, Periods: 10, Throttled: 5},
+		{"periods counted anew", SystemSample{CPUSeconds: 7, CPUCores: 1, Periods: 100, Throttled: 50}, SystemSample{CPUSeconds: 12, CPUCores: 1, Periods: 10, Throttled: 5},
 			map[string]any{"usage_percent": 100.0, "limit_cores": 1.0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestWhatCountsAsUseOfMemory(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
-				f.sample = Sample{MemoryUsed: tt.used, MemoryLimit: tt.limit}
+				f.sample = SystemSample{MemoryUsed: tt.used, MemoryLimit: tt.limit}
 				o := look(t, begin(t, f, SystemOptions{}), "memory")
 				require.Equal(t, tt.level, o.level)
 				require.Equal(t, tt.want, o.data)
@@ -126,18 +126,18 @@ func TestWhatCountsAsUseOfMemory(t *testing.T) {
 func TestWhatCountsAsUseOfTheDisk(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		space Space
+		space DiskSpace
 		want  map[string]any
 		level level
 	}{
-		{"a reserve for root is neither used nor available", Space{Used: 45, Avail: 5, Inodes: 10, InodesFree: 5},
+		{"a reserve for root is neither used nor available", DiskSpace{Used: 45, Avail: 5, Inodes: 10, InodesFree: 5},
 			map[string]any{"usage_percent": 90.0, "avail_bytes": int64(5), "inodes_usage_percent": 50.0}, healthy},
-		{"nothing left but the reserve", Space{Used: 95}, map[string]any{"usage_percent": 100.0, "avail_bytes": int64(0)}, degraded},
-		{"no inodes left", Space{Used: 1, Avail: 99, Inodes: 10},
+		{"nothing left but the reserve", DiskSpace{Used: 95}, map[string]any{"usage_percent": 100.0, "avail_bytes": int64(0)}, degraded},
+		{"no inodes left", DiskSpace{Used: 1, Avail: 99, Inodes: 10},
 			map[string]any{"usage_percent": 1.0, "avail_bytes": int64(99), "inodes_usage_percent": 100.0}, degraded},
-		{"no fixed number of inodes", Space{Used: 1, Avail: 99}, map[string]any{"usage_percent": 1.0, "avail_bytes": int64(99)}, healthy},
-		{"more inodes free than there are", Space{Used: 1, Avail: 99, Inodes: 1, InodesFree: 2}, map[string]any{"usage_percent": 1.0, "avail_bytes": int64(99)}, healthy},
-		{"no size", Space{}, nil, healthy},
+		{"no fixed number of inodes", DiskSpace{Used: 1, Avail: 99}, map[string]any{"usage_percent": 1.0, "avail_bytes": int64(99)}, healthy},
+		{"more inodes free than there are", DiskSpace{Used: 1, Avail: 99, Inodes: 1, InodesFree: 2}, map[string]any{"usage_percent": 1.0, "avail_bytes": int64(99)}, healthy},
+		{"no size", DiskSpace{}, nil, healthy},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestWhatCountsAsUseOfTheDisk(t *testing.T) {
 func TestPressureIsAFactOfItsCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.sample.Pressure = []Pressure{{"cpu", "some", 1.5}, {"memory", "some", 2}, {"memory", "full", 0}, {"io", "full", 99.99}, {"irq", "full", 7}, {"io", "later", 7}}
+		f.sample.Pressure = []SystemPressure{{"cpu", "some", 1.5}, {"memory", "some", 2}, {"memory", "full", 0}, {"io", "full", 99.99}, {"irq", "full", 7}, {"io", "later", 7}}
 		s := begin(t, f, SystemOptions{})
 		require.Equal(t, 1.5, look(t, s, "cpu").data["pressure_some_avg10"])
 		require.NotContains(t, look(t, s, "cpu").data, "pressure_full_avg10")
@@ -199,7 +199,7 @@ func TestThresholdsOnlyDegrade(t *testing.T) {
 func TestAThresholdCanBeSwitchedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.sample.MemoryUsed, f.space = 4*gib, Space{Used: 1}
+		f.sample.MemoryUsed, f.space = 4*gib, DiskSpace{Used: 1}
 		s := begin(t, f, SystemOptions{MaxMemoryPercent: -1, MaxDiskPercent: -1})
 		require.Equal(t, healthy, look(t, s, "memory").level)
 		require.Equal(t, healthy, look(t, s, "disk").level)
@@ -210,7 +210,7 @@ func TestAThresholdCanBeSwitchedOff(t *testing.T) {
 func TestWhatComesWithAnErrorCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.sample = Sample{CPUSeconds: 1, CPUCores: 1}
+		f.sample = SystemSample{CPUSeconds: 1, CPUCores: 1}
 		f.err = errors.New("no memory here")
 		s := begin(t, f, SystemOptions{})
 		f.set(func(f *fake) { f.sample.CPUSeconds += 2 })
@@ -224,7 +224,7 @@ func TestWhatComesWithAnErrorCounts(t *testing.T) {
 func TestWhatASystemDoesNotTellIsNoFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.sample, f.space = Sample{}, Space{}
+		f.sample, f.space = SystemSample{}, DiskSpace{}
 		s := begin(t, f, SystemOptions{})
 		for range 10 {
 			s.next()
@@ -247,9 +247,9 @@ func FuzzMeasures(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cpu1, cpu2, cores float64, periods, throttled, used, limit, diskUsed, avail, inodes, inodesFree uint64) {
 		s := &system{}
 		now := time.Now()
-		s.cpuMeasure(sampled{Sample{CPUSeconds: cpu1, CPUCores: cores}, now})
-		v := sampled{Sample{CPUSeconds: cpu2, CPUCores: cores, Periods: periods, Throttled: throttled, MemoryUsed: used, MemoryLimit: limit}, now.Add(time.Second)}
-		space := Space{Used: diskUsed, Avail: avail, Inodes: inodes, InodesFree: inodesFree}
+		s.cpuMeasure(sampled{SystemSample{CPUSeconds: cpu1, CPUCores: cores}, now})
+		v := sampled{SystemSample{CPUSeconds: cpu2, CPUCores: cores, Periods: periods, Throttled: throttled, MemoryUsed: used, MemoryLimit: limit}, now.Add(time.Second)}
+		space := DiskSpace{Used: diskUsed, Avail: avail, Inodes: inodes, InodesFree: inodesFree}
 		for k, m := range map[kind]measure{ofCPU: s.cpuMeasure(v), ofMemory: v.memoryMeasure(), ofDisk: space.measure()} {
 			most := 100.0
 			if k == ofMemory && used > limit {
@@ -277,10 +277,10 @@ func FuzzMeasures(f *testing.F) {
 func TestASampleGrowsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.sample.Pressure = []Pressure{{"io", "some", 50}}
+		f.sample.Pressure = []SystemPressure{{"io", "some", 50}}
 		s := begin(t, f, SystemOptions{})
 		require.Contains(t, look(t, s, "disk").data, "pressure_some_avg10")
-		f.set(func(f *fake) { f.err, f.sample = errors.New("broken"), Sample{} })
+		f.set(func(f *fake) { f.err, f.sample = errors.New("broken"), SystemSample{} })
 		time.Sleep(11 * time.Second) // 2 intervals and a timeout
 		synctest.Wait()
 		require.Equal(t, healthy, look(t, s, "memory").level)

@@ -2,4 +2,4 @@
 
 package health
 
-func defaultSource() Source { return Source{} }
+func defaultSource() SystemSource { return SystemSource{} }

@@ -91,9 +91,9 @@ func TestTheFilesOfThisMachine(t *testing.T) {
 
 func TestSpaceIsCountedInFragments(t *testing.T) {
 	st := syscall.Statfs_t{Bsize: 1 << 20, Frsize: 4096, Blocks: 10, Bfree: 5, Bavail: 4, Files: 7, Ffree: 3}
-	require.Equal(t, Space{Used: 20480, Avail: 16384, Inodes: 7, InodesFree: 3}, spaceOf(&st))
+	require.Equal(t, DiskSpace{Used: 20480, Avail: 16384, Inodes: 7, InodesFree: 3}, spaceOf(&st))
 	st.Frsize = 0
-	require.Equal(t, Space{Used: 5 << 20, Avail: 4 << 20, Inodes: 7, InodesFree: 3}, spaceOf(&st))
+	require.Equal(t, DiskSpace{Used: 5 << 20, Avail: 4 << 20, Inodes: 7, InodesFree: 3}, spaceOf(&st))
 	st.Bfree = 11 // a network file system that contradicts itself
 	require.Zero(t, spaceOf(&st).Used)
 }

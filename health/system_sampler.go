@@ -8,7 +8,7 @@ import (
 
 // sampled is a sample with its time.
 type sampled struct {
-	Sample
+	SystemSample
 	at time.Time
 }
 
@@ -72,9 +72,9 @@ func (s *system) ask() {
 			return sampled{v, at}, err
 		})
 	}
-	var disk *reply[Space]
+	var disk *reply[DiskSpace]
 	if s.Source.Disk != nil {
-		disk = s.disk.ask(func() (Space, error) { return s.Source.Disk(s.Path) })
+		disk = s.disk.ask(func() (DiskSpace, error) { return s.Source.Disk(s.Path) })
 	}
 	if sample != nil {
 		v, err := sample.wait(wait)
@@ -107,7 +107,7 @@ func (s *system) take(v sampled, err error) {
 	s.update(ofPressure, v.at, len(v.Pressure) > 0, err, func() measure { return measure{facts: v.pressureFacts("io")} })
 }
 
-func (s *system) takeSpace(v Space, err error) {
+func (s *system) takeSpace(v DiskSpace, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.update(ofDisk, time.Now(), false, err, func() measure { return v.measure() })

@@ -18,8 +18,8 @@ import (
 // fake is a machine that a test sets.
 type fake struct {
 	mu      sync.Mutex
-	sample  Sample
-	space   Space
+	sample  SystemSample
+	space   DiskSpace
 	err     error         // of samples
 	diskErr error         // of the disk
 	hang    chan struct{} // what a sample waits for, deaf to its context
@@ -33,8 +33,8 @@ const gib = 1 << 30
 
 func newFake() *fake {
 	return &fake{
-		sample: Sample{CPUSeconds: 100, CPUCores: 2, MemoryUsed: 3 * gib, MemoryLimit: 4 * gib},
-		space:  Space{Used: 60, Avail: 40, Inodes: 100, InodesFree: 70},
+		sample: SystemSample{CPUSeconds: 100, CPUCores: 2, MemoryUsed: 3 * gib, MemoryLimit: 4 * gib},
+		space:  DiskSpace{Used: 60, Avail: 40, Inodes: 100, InodesFree: 70},
 	}
 }
 
@@ -44,9 +44,9 @@ func (f *fake) set(change func(*fake)) {
 	change(f)
 }
 
-func (f *fake) source() Source {
-	return Source{
-		Sample: func(context.Context) (Sample, error) {
+func (f *fake) source() SystemSource {
+	return SystemSource{
+		Sample: func(context.Context) (SystemSample, error) {
 			f.samples.Add(1)
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -60,7 +60,7 @@ func (f *fake) source() Source {
 			}
 			return f.sample, f.err
 		},
-		Disk: func(string) (Space, error) {
+		Disk: func(string) (DiskSpace, error) {
 			f.disks.Add(1)
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -130,7 +130,7 @@ func TestASamplerThatIsStarvedIsSeen(t *testing.T) {
 func TestASourceThatNeverWorkedIsNotHealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.sample, f.err, f.diskErr = Sample{}, errors.New("no rights"), errors.New("no such file")
+		f.sample, f.err, f.diskErr = SystemSample{}, errors.New("no rights"), errors.New("no such file")
 		s := begin(t, f, SystemOptions{})
 		require.ErrorContains(t, look(t, s, "memory").err, "no rights")
 		require.ErrorContains(t, look(t, s, "disk").err, "no such file")
@@ -210,14 +210,14 @@ func TestASampleThatHangsIsAskedOnce(t *testing.T) {
 func TestTheContextOfASampleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var took []time.Duration
-		s, err := newSystem(SystemOptions{Source: Source{
-			Sample: func(ctx context.Context) (Sample, error) {
+		s, err := newSystem(SystemOptions{Source: SystemSource{
+			Sample: func(ctx context.Context) (SystemSample, error) {
 				start := time.Now()
 				<-ctx.Done()
 				took = append(took, time.Since(start))
-				return Sample{}, ctx.Err()
+				return SystemSample{}, ctx.Err()
 			},
-			Disk: func(string) (Space, error) { return Space{Used: 1, Avail: 1}, nil },
+			Disk: func(string) (DiskSpace, error) { return DiskSpace{Used: 1, Avail: 1}, nil },
 		}})
 		require.NoError(t, err)
 		s.start()
@@ -246,8 +246,8 @@ func TestASourceMayPanic(t *testing.T) {
 // Trap 17: what t.FailNow does must not hang the sampler.
 func TestASourceMayEndItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := newSystem(SystemOptions{Source: Source{
-			Sample: func(context.Context) (Sample, error) { runtime.Goexit(); return Sample{}, nil },
+		s, err := newSystem(SystemOptions{Source: SystemSource{
+			Sample: func(context.Context) (SystemSample, error) { runtime.Goexit(); return SystemSample{}, nil },
 			Disk:   newFake().source().Disk,
 		}})
 		require.NoError(t, err)
@@ -364,7 +364,7 @@ func TestTheSystemCanBeSwitchedOff(t *testing.T) {
 
 func TestASourceMayGiveOnePart(t *testing.T) {
 	defaults := defaultSource()
-	s, err := newSystem(SystemOptions{Source: Source{Sample: newFake().source().Sample}})
+	s, err := newSystem(SystemOptions{Source: SystemSource{Sample: newFake().source().Sample}})
 	require.NoError(t, err)
 	require.Equal(t, defaults.Disk == nil, s.Source.Disk == nil)
 	names := []string{}

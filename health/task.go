@@ -18,6 +18,7 @@ type task struct {
 	created time.Time
 	events  *events
 	panics  seldom // of the log, for the hooks' goroutine alone
+	reasons seldom // likewise
 
 	result atomic.Pointer[result] // nil before the first
 
@@ -144,7 +145,7 @@ func (t *task) panicked(v any, stack []byte) {
 	}
 	t.events.add(func() {
 		if t.panics.now() {
-			t.checker.opts.Logger.Error("health: a check panicked", "check", t.check.Name, "panic", v)
+			t.logger().Error("health: a check panicked", "check", t.check.Name, "panic", v)
 		}
 	})
 }
@@ -241,6 +242,9 @@ func (t *task) observe(o outcome, start time.Time) {
 	}
 	t.publish(next)
 	t.report(from, next, o.err, changed)
+	if last != nil && !changed && next.level != healthy && next.reason != last.reason {
+		t.events.add(func() { t.logReason(next) })
+	}
 }
 
 // goesOn reports whether the check has to be run again: one that only says
@@ -299,8 +303,18 @@ func (t *task) log(from level, r *result) {
 	if r.err != nil {
 		attrs = append(attrs, slog.String("reason", r.reason), slog.String("error", plain(r.err)))
 	}
-	t.checker.opts.Logger.LogAttrs(context.Background(), severity, "health: a check changed", attrs...)
+	t.logger().LogAttrs(context.Background(), severity, "health: a check changed", attrs...)
 }
+
+// logReason tells that what is wrong is not what it was.
+func (t *task) logReason(r *result) {
+	if t.reasons.now() {
+		t.logger().Warn("health: a check fails for another reason", "check", t.check.Name, "status", r.level.String(),
+			"reason", r.reason, "error", plain(r.err))
+	}
+}
+
+func (t *task) logger() *slog.Logger { return t.checker.opts.Logger }
 
 // stuck tells that a run does not return, or that it has. The caller holds mu.
 func (t *task) stuck(is bool) {
@@ -309,7 +323,7 @@ func (t *task) stuck(is bool) {
 		t.events.add(func() { hook(name, is) })
 	}
 	if is {
-		t.events.add(func() { t.checker.opts.Logger.Warn("health: a check does not return", "check", name) })
+		t.events.add(func() { t.logger().Warn("health: a check does not return", "check", name) })
 	}
 }
 

@@ -28,13 +28,13 @@ import (
 )
 
 // Source measures the machine.
-func Source() health.Source { return health.Source{Sample: sample, Disk: space} }
+func Source() health.SystemSource { return health.SystemSource{Sample: sample, Disk: space} }
 
 // sample takes the counters since the start of the machine. The percentages of
 // the library are either a difference to whoever asked last in this process, or
 // sleep.
-func sample(ctx context.Context) (health.Sample, error) {
-	var s health.Sample
+func sample(ctx context.Context) (health.SystemSample, error) {
+	var s health.SystemSample
 	times, err1 := cpu.TimesWithContext(ctx, false)
 	cores, err2 := cpu.CountsWithContext(ctx, true)
 	if err1 == nil && err2 == nil && len(times) == 1 {
@@ -58,10 +58,10 @@ func busy(t cpu.TimesStat, system string) float64 {
 	return sum
 }
 
-func space(path string) (health.Space, error) {
+func space(path string) (health.DiskSpace, error) {
 	u, err := disk.UsageWithContext(context.Background(), path)
 	if err != nil {
-		return health.Space{}, err
+		return health.DiskSpace{}, err
 	}
-	return health.Space{Used: u.Used, Avail: u.Free, Inodes: u.InodesTotal, InodesFree: u.InodesFree}, nil
+	return health.DiskSpace{Used: u.Used, Avail: u.Free, Inodes: u.InodesTotal, InodesFree: u.InodesFree}, nil
 }
