@@ -166,11 +166,9 @@ func (s *conns) goAway() {
 // endWait is how long peers and handlers get to end a connection by themselves.
 const endWait = 3 * time.Second
 
-// end waits for the connections to be closed, closes the rest, and returns how
-// many those were.
+// end waits for the connections to be closed until ctx ends, closes the rest, and
+// returns how many those were.
 func (s *conns) end(ctx context.Context) int {
-	ctx, cancel := context.WithTimeout(ctx, endWait)
-	defer cancel()
 	s.mu.Lock()
 	var empty chan struct{}
 	if len(s.open) > 0 {

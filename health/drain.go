@@ -186,10 +186,29 @@ func (d *drain) shutdown(ctx context.Context, servers []*http.Server) error {
 	case <-told:
 	case <-limit.C: // a handler may have lifted the deadline of a goodbye
 	}
+	ctx, cancel := context.WithTimeout(ctx, endWait)
+	defer cancel()
+	if len(servers) > 0 { // or there may be requests that are not to end
+		d.handOver(ctx)
+	}
 	if n := d.conns.end(ctx); n > 0 {
 		d.checker.opts.Logger.Warn("health: connections that did not close were cut off", "connections", n)
 	}
 	return errors.Join(faults...)
+}
+
+// handOver waits for handlers that are taking a connection over: the server has
+// forgotten it already, and we do not know it yet.
+func (d *drain) handOver(ctx context.Context) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for d.inFlight.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // cutOff tells what a server that could not be shut down has lost, if anything:

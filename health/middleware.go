@@ -81,7 +81,7 @@ func (v *visit) Flushed() {}
 
 // Hijacked keeps an eye on a connection that the server forgets from here on.
 func (v *visit) Hijacked(nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
-	v.leave()
+	defer v.leave() // once it is followed
 	if rw != nil && rw.Writer != nil && rw.Writer.Buffered() > 0 {
 		v.mode = opaque // what will be written there is not seen
 	}
