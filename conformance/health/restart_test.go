@@ -60,8 +60,9 @@ const (
 )
 
 // brief is how the servers end behind it. HAProxy needs two probes to take one
-// out, and sends the third when the second has had its effect.
-var brief = health.DrainOptions{Wait: 600 * time.Millisecond, Probes: 3, Quiet: 100 * time.Millisecond, Timeout: 10 * time.Second}
+// out, and sends the third when the second has had its effect. Wait is for when a
+// busy machine holds the probes up.
+var brief = health.DrainOptions{Wait: 5 * time.Second, Probes: 3, Quiet: 100 * time.Millisecond, Timeout: 20 * time.Second}
 
 // Traps 6 and 35: no request is lost while servers are restarted one after the
 // other behind a load balancer, and none is handled twice.
@@ -90,7 +91,7 @@ func TestNoRequestIsLostInRollingRestartsBehindHAProxy(t *testing.T) {
 func TestRequestsAreLostInRollingRestartsWithoutADrain(t *testing.T) {
 	requireHAProxy(t)
 	patience := brief
-	patience.Probes = -1
+	patience.Probes, patience.Wait = -1, 600*time.Millisecond
 	for _, tt := range []struct {
 		name, proxy string
 		o           backendOptions
