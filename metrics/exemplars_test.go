@@ -89,6 +89,8 @@ func TestOnlySampledTracesWithValidIdsBecomeExemplars(t *testing.T) {
 	}
 }
 
+// Virtual time: both requests fall into the first bucket however busy the
+// machine is.
 func TestHistogramsOfEitherKindTakeExemplars(t *testing.T) {
 	for name, o := range map[string]metrics.Options{
 		"native only":  {DurationBuckets: []float64{}},
@@ -96,17 +98,19 @@ func TestHistogramsOfEitherKindTakeExemplars(t *testing.T) {
 		"one bucket":   {DurationBuckets: []float64{.25}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o.DisableRuntime, o.AllowExemplars = true, true
-			m := newMetrics(t, o)
-			for _, took := range []time.Duration{0, time.Millisecond} {
-				record(m.Middleware(traced(traceID, spanID, true, took)), httptest.NewRequest("GET", "/x", nil))
-			}
-			requireCounted(t, m, "2 GET /x 200")
-			h := gathered(t, m)["http_request_duration_seconds"].Metric[0].Histogram
-			require.Len(t, exemplarsOf(t, m), min(1, len(o.DurationBuckets)+len(h.Bucket)))
-			if !o.DisableNativeHistograms {
-				require.NotEmpty(t, h.Exemplars, "the native histogram has its own")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				o.DisableRuntime, o.AllowExemplars = true, true
+				m := newMetrics(t, o)
+				for _, took := range []time.Duration{0, time.Millisecond} {
+					record(m.Middleware(traced(traceID, spanID, true, took)), httptest.NewRequest("GET", "/x", nil))
+				}
+				requireCounted(t, m, "2 GET /x 200")
+				h := gathered(t, m)["http_request_duration_seconds"].Metric[0].Histogram
+				require.Len(t, exemplarsOf(t, m), min(1, len(o.DurationBuckets)+len(h.Bucket)))
+				if !o.DisableNativeHistograms {
+					require.NotEmpty(t, h.Exemplars, "the native histogram has its own")
+				}
+			})
 		})
 	}
 }
