@@ -17,6 +17,7 @@ func (s *server) adminRoutes() http.Handler {
 	})
 	mux.Handle("/metrics", s.metrics.Handler())
 	mux.Handle("/health/detailed", s.health.DetailedHandler())
+	mux.Handle("/debug/queries", s.monitor.StatsHandler())
 	mux.Handle("GET /debug", http.RedirectHandler("/debug/pprof/", http.StatusFound))
 	mux.Handle("GET /debug/vars", expvar.Handler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -32,6 +33,7 @@ const adminPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>O
 <ul>
 <li><a href="/metrics">Metrics</a></li>
 <li><a href="/health/detailed">Health in detail</a></li>
+<li><a href="/debug/queries">Queries</a></li>
 <li><a href="/debug/pprof/">Profiles</a></li>
 <li><a href="/debug/vars">Variables</a></li>
 </ul>

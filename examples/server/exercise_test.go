@@ -145,6 +145,7 @@ func exercise(t *testing.T, public, admin, password string) {
 	require.Equal(t, 204, res.StatusCode)
 
 	ops := &client{t: t, base: admin}
+	exerciseDemo(t, browser, ops)
 	exerciseMetrics(t, ops)
 	for _, component := range []string{"database", "ai", "websocket", "cpu", "memory", "disk"} {
 		require.Contains(t, ops.get("/health/detailed", 200)["components"], component)

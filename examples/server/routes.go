@@ -32,7 +32,11 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	site.Mount(service)
 	service.Handle("GET /ws/chat", s.hub.Handler(s.chat))
 	service.Handle("POST "+reportPath, violationReports(s.metrics))
-	if err := s.metrics.AddRoutes(append(s.api.Patterns(), "GET /{$}", "GET /static/", "GET /ws/chat", "POST "+reportPath)...); err != nil {
+	patterns := append(s.api.Patterns(), "GET /{$}", "GET /static/", "GET /ws/chat", "POST "+reportPath)
+	if s.cfg.env == development {
+		patterns = append(patterns, s.demo(service)...)
+	}
+	if err := s.metrics.AddRoutes(patterns...); err != nil {
 		return nil, err
 	}
 
@@ -49,7 +53,8 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		deadlines,          // 8
 		// 9 cache
 		// 10 compress
-		metrics.Router, // the layers above copy the request, and the route is found further in
+		s.monitor.Middleware, // 11: what queries a request made; the monitor itself is in the driver
+		metrics.Router,       // the layers above copy the request, and the route is found further in
 	)
 	root := http.NewServeMux()
 	s.health.Mount(root) // 0: probes see the real listener and nothing else

@@ -152,6 +152,11 @@ func TestOnlyDevelopmentGetsDemonstrationData(t *testing.T) {
 	require.Empty(t, c.get("/api/messages", 200)["items"])
 	_, page := c.do("GET", "/", nil, nil)
 	require.NotContains(t, page, strings.TrimPrefix(s.admin, "http://"), "visitors do not learn where operators look")
+	for _, path := range []string{"/demo/slow", "/demo/n-plus-one"} {
+		res, _ := c.do("GET", path, nil, nil)
+		require.Equal(t, 404, res.StatusCode, path)
+		require.Empty(t, res.Header.Get("Server-Timing"))
+	}
 	c.login("admin", m[1])
 	require.Len(t, c.get("/api/users", 200)["items"], 1)
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/sluice-go/sluice/dbmon"
+	"github.com/sluice-go/sluice/dbmon/prom"
 	"github.com/sluice-go/sluice/examples/server/app"
 	"github.com/sluice-go/sluice/examples/server/diskstore"
 	"github.com/sluice-go/sluice/examples/server/httpapi"
@@ -31,6 +33,7 @@ type server struct {
 
 	metrics *metrics.Metrics
 	health  *health.Checker
+	monitor *dbmon.Monitor
 	store   *sqlstore.Store
 	blobs   *diskstore.Store
 	hub     *ws.Hub
@@ -59,7 +62,10 @@ func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.blobs.Close)
-	s.store, err = sqlstore.Open(ctx, sqlstore.Options{URL: s.cfg.databaseURL, File: s.databaseFile(), OnQuery: s.metrics.ObserveQuery})
+	if err := s.openMonitor(); err != nil {
+		return err
+	}
+	s.store, err = sqlstore.Open(ctx, sqlstore.Options{URL: s.cfg.databaseURL, File: s.databaseFile(), OpenDB: s.monitor.Open})
 	if err != nil {
 		return err
 	}
@@ -112,6 +118,22 @@ func (s *server) openMetrics() (err error) {
 		return err
 	}
 	return s.metrics.Registerer().Register(machine)
+}
+
+// openMonitor makes what watches the database. Development asks for the plans of
+// slow reads, too, and tells browsers the number of queries of each answer.
+func (s *server) openMonitor() (err error) {
+	s.monitor, err = dbmon.New(dbmon.Options{
+		OnQuery:  s.metrics.ObserveQuery,
+		NPlusOne: dbmon.NPlusOneOptions{Header: s.cfg.env == development},
+		Explain:  dbmon.ExplainOptions{Enable: s.cfg.env == development},
+		Logger:   s.logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.monitor.Close)
+	return s.metrics.Registerer().Register(prom.NewCollector(s.monitor, prom.Options{DisableDurations: true}))
 }
 
 // declare tells the metrics what will be observed, so that the first of it counts.

@@ -29,6 +29,7 @@ type inner struct {
 
 	queries   atomic.Int64
 	queryTime atomic.Int64
+	scope     atomic.Pointer[any] // of queries
 
 	mu        sync.Mutex // guards the rest
 	facts     facts
@@ -95,8 +96,14 @@ func From(ctx context.Context) *Info {
 	if a, ok := ctx.(*attempt); ok {
 		return a.info
 	}
-	i, _ := ctx.Value(infoKey{}).(*Info)
-	return i
+	switch v := ctx.Value(infoKey{}).(type) {
+	case *Info:
+		return v
+	case *scoped:
+		return v.info
+	default:
+		return nil
+	}
 }
 
 // Start is when the outermost layer saw the request.

@@ -36,13 +36,11 @@ type Options struct {
 	File string
 	// OpenDB opens the pool, for instance a monitored one. Default: sql.Open.
 	OpenDB func(driver, dsn string) (*sql.DB, error)
-	// OnQuery is told of each statement. Default: nobody is told.
-	OnQuery func(ctx context.Context, operation string, d time.Duration, err error)
 }
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	db      pool
+	db      *sql.DB
 	dialect string
 	closed  atomic.Bool
 }
@@ -72,11 +70,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: opening: %w", err)
 	}
-	observe := o.OnQuery
-	if observe == nil {
-		observe = func(context.Context, string, time.Duration, error) {}
-	}
-	s := &Store{db: pool{db, observe}, dialect: migrations.SQLite}
+	s := &Store{db: db, dialect: migrations.SQLite}
 	conns := sqliteConns
 	if o.URL != "" {
 		s.dialect, conns = migrations.Postgres, postgresConns
@@ -112,7 +106,7 @@ func (s *Store) connect(ctx context.Context) error {
 }
 
 // DB returns the pool, for health checks and statistics.
-func (s *Store) DB() *sql.DB { return s.db.DB }
+func (s *Store) DB() *sql.DB { return s.db }
 
 // Dialect returns migrations.SQLite or migrations.Postgres.
 func (s *Store) Dialect() string { return s.dialect }

@@ -1,0 +1,144 @@
+// Command genshapes writes the shapes: one type for every combination of the
+// optional methods of connections, statements and rows. It also writes the
+// fakes of every shape that the tests put under watch.
+//
+// A shape of a connection is the shape without its last method plus that method.
+// It is embedded by value, at the same address, and the methods are not inlined,
+// so that the linker is left with one jump for each promoted method. Statements
+// and rows have few shapes. Theirs have one layout and are converted into each
+// other, as rows are made before it is known what the driver returns.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"log"
+	"math/bits"
+	"os"
+	"strings"
+)
+
+func main() {
+	log.SetFlags(0)
+	const driver = "database/sql/driver"
+	write("internal/shape/shapes.go", header("", "shape", "context", driver),
+		conns.constants("Shape", ""), conns.chain("conn", core, 0, 1024), conns.connMaker())
+	write("stmt_shapes.go", header("", "dbmon", "context", driver),
+		stmts.constants("stmtShape", "stmtHas"), stmts.flat("stmt", 0, 16), stmts.converter("as", "stmt", 0, 16))
+	write("rows_shapes.go", header("", "dbmon", driver, "reflect"),
+		results.constants("rowsShape", "rowsHas"), results.flat("rows", 0, 64), results.converter("columnsAs", "rows", 0, 64))
+	write("rows_shapes_go127.go", header("go1.27", "dbmon", driver, "reflect"),
+		results.flat("rows", 64, 128), results.converter("scannerAs", "rows", 64, 128))
+	write("internal/drivertest/shapes.go", header("", "drivertest", "context", driver, "reflect"),
+		conns.fakes(0, 1024), stmts.fakes(0, 16), results.fakes(0, 64))
+	write("internal/drivertest/shapes_go127.go", header("go1.27", "drivertest", driver), results.fakes(64, 128))
+}
+
+// shape is the name of one: the base, and a letter for each method.
+func (f family) shape(base string, s int) string {
+	for i, m := range f.methods {
+		if s&(1<<i) != 0 {
+			base += m.letter
+		}
+	}
+	return base
+}
+
+func (f family) constants(typ, prefix string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "// %s is a set of the optional interfaces of %s.\ntype %s uint%d\n\nconst (\n", typ, f.name, typ, f.bits)
+	for i, m := range f.methods {
+		fmt.Fprintf(&b, "%s%s %s = 1 << %d // %s\n", prefix, m.iface, typ, i, m.letter)
+	}
+	b.WriteString(")\n\n")
+	return b.String()
+}
+
+// chain are the shapes of which each is built on another.
+func (f family) chain(base string, does func(string) string, from, to int) string {
+	var b strings.Builder
+	for s := max(from, 1); s < to; s++ {
+		last := bits.Len(uint(s)) - 1
+		typ := f.shape(base, s)
+		fmt.Fprintf(&b, "type %s struct{ %s }\n\n", typ, f.shape(base, s&^(1<<last)))
+		b.WriteString(f.methods[last].source(typ, "//go:noinline\n", does))
+	}
+	return b.String()
+}
+
+// connMaker makes a connection of a shape around a core.
+func (f family) connMaker() string {
+	var b strings.Builder
+	b.WriteString("// New returns a connection that has the shape s.\n" +
+		"func New(s Shape, core Core) driver.Conn {\nv, shaped := newConn(s)\nv.core = core\nreturn shaped\n}\n\n" +
+		"func newConn(s Shape) (*conn, driver.Conn) {\nswitch s {\n")
+	for s := 1; s < 1<<len(f.methods); s++ {
+		fmt.Fprintf(&b, "case %d:\nv := new(%s)\nreturn &v.conn, v\n", s, f.shape("conn", s))
+	}
+	b.WriteString("default:\nv := new(conn)\nreturn v, v\n}\n}\n")
+	return b.String()
+}
+
+// flat are the shapes of one layout.
+func (f family) flat(base string, from, to int) string {
+	var b strings.Builder
+	for s := max(from, 1); s < to; s++ {
+		typ := f.shape(base, s)
+		fmt.Fprintf(&b, "type %s struct{ %s }\n\n", typ, base)
+		for i, m := range f.methods {
+			if s&(1<<i) != 0 {
+				b.WriteString(m.source(typ, "", lower))
+			}
+		}
+	}
+	return b.String()
+}
+
+// converter converts the plain type into a shape.
+func (f family) converter(name, base string, from, to int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "// %s returns v with the interfaces of s.\n", name)
+	fmt.Fprintf(&b, "func (v *plain%s) %s(s %sShape) driver.%s {\nswitch s {\n", title(base), name, base, title(base))
+	for s := max(from, 1); s < to; s++ {
+		fmt.Fprintf(&b, "case %d:\nreturn (*%s)(v)\n", s, f.shape(base, s))
+	}
+	b.WriteString("default:\nreturn v\n}\n}\n")
+	return b.String()
+}
+
+// fakes are a driver's types of every shape, around one that does the work.
+func (f family) fakes(from, to int) string {
+	var b strings.Builder
+	b.WriteString(f.chain(f.fake, lower, from, to))
+	fmt.Fprintf(&b, "func new%s%d(s int) (*%s, driver.%s) {\nswitch s {\n", title(f.fake), from, f.fake, title(f.fake))
+	for s := max(from, 1); s < to; s++ {
+		fmt.Fprintf(&b, "case %d:\nv := new(%s)\nreturn &v.%s, v\n", s, f.shape(f.fake, s), f.fake)
+	}
+	fmt.Fprintf(&b, "default:\nv := new(%s)\nreturn v, v\n}\n}\n\n", f.fake)
+	return b.String()
+}
+
+func header(tag, pkg string, imports ...string) string {
+	var b strings.Builder
+	b.WriteString("// Code generated by genshapes; DO NOT EDIT.\n\n")
+	if tag != "" {
+		fmt.Fprintf(&b, "//go:build %s\n\n", tag)
+	}
+	fmt.Fprintf(&b, "package %s\n\nimport (\n", pkg)
+	for _, i := range imports {
+		fmt.Fprintf(&b, "%q\n", i)
+	}
+	b.WriteString(")\n\n")
+	return b.String()
+}
+
+func write(file string, parts ...string) {
+	src, err := format.Source([]byte(strings.Join(parts, "")))
+	if err != nil {
+		log.Fatal(file, ": ", err)
+	}
+	if err := os.WriteFile(file, append(bytes.TrimSpace(src), '\n'), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
