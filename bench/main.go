@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-go/sluice/bench/dbmon"
 	"github.com/sluice-go/sluice/bench/health"
 	"github.com/sluice-go/sluice/bench/internal/harness"
 	"github.com/sluice-go/sluice/bench/metrics"
@@ -25,6 +26,7 @@ var suites = []struct {
 	open func() (harness.Suite, error)
 	more func(io.Writer) error // what the time of one request does not show
 }{
+	{"dbmon", dbmon.Suite, nil},
 	{"health", health.Suite, health.Queue},
 	{"metrics", metrics.Suite, nil},
 }

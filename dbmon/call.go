@@ -170,12 +170,12 @@ func (k *call) enter() time.Duration {
 func (k *call) row(from time.Duration, err error) {
 	now := k.src.now()
 	k.busy += now - from
-	switch err { //nolint:errorlint // as database/sql does
+	switch err {
 	case nil:
 		if k.rows++; k.rows == 1 {
 			k.firstRow = k.busy
 		}
-	case io.EOF:
+	case io.EOF: //nolint:errorlint // as database/sql does
 		k.ended = true
 	default:
 		k.err = err

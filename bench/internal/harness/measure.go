@@ -17,6 +17,7 @@ type Suite struct {
 	Cases    []Case
 	Bare     []Bare
 	Subjects []Subject // the first is our own: the ratios are against it
+	Bars     []Bar     // that it has to clear
 }
 
 // Bare is an application without the middleware.
@@ -62,6 +63,11 @@ func (s Suite) Measure(o Options) (*Report, error) {
 		return nil, err
 	}
 	defer restore()
+	for _, b := range s.Bars {
+		if err := b.check(s); err != nil {
+			return nil, err
+		}
+	}
 	report := newReport(s)
 	for start := time.Now(); report.rounds < o.Rounds || time.Since(start) < o.Time; report.rounds++ {
 		for i, c := range s.Cases {

@@ -38,6 +38,14 @@ func (r *Report) Print(w io.Writer) error {
 			return err
 		}
 	}
+	if len(r.suite.Bars) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, b := range r.suite.Bars {
+		if err := r.bar(w, b); err != nil {
+			return err
+		}
+	}
 	_, err := fmt.Fprintf(w, "\nnoise: a bare handler's median was up to %.2f times its fastest round\n", r.noise())
 	if err == nil && r.noise() > quiet {
 		_, err = fmt.Fprintf(w, "the machine was busy; take no figures from this run\n")
