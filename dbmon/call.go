@@ -26,19 +26,20 @@ import (
 // A driver that answers [driver.ErrSkip] has done nothing, and there is no call:
 // database/sql goes on to prepare the statement.
 type call struct {
-	src   *source
-	conn  *conn           // nil where there is none of database/sql
-	ctx   context.Context // of the caller
-	unit  *unit           // what the query belongs to, or nil
-	info  *reqinfo.Info   // of the request, or nil
-	query *query          // nil where there is no text
-	site  *site           // where it was made, if somebody wanted to know
-	tx    *txState
-	op    operation
-	ended bool   // the last row was seen
-	kept  *kept  // for a plan, if there may be one
-	args  uint64 // a hash of the text and the arguments, if somebody wanted to know
-	shape string // of the arguments, if somebody wanted to know
+	src    *source
+	conn   *conn           // nil where there is none of database/sql
+	ctx    context.Context // of the caller
+	unit   *unit           // what the query belongs to, or nil
+	info   *reqinfo.Info   // of the request, or nil
+	query  *query          // nil where there is no text
+	site   *site           // where it was made, if somebody wanted to know
+	tx     *txState
+	op     operation
+	ended  bool    // the last row was seen
+	kept   *kept   // for a plan, if there may be one
+	repeat *repeat // what the scope knows of the query, if it is counted
+	args   uint64  // a hash of the text and the arguments, if somebody wanted to know
+	shape  string  // of the arguments, if somebody wanted to know
 
 	start    time.Duration // on the monitor's clock
 	called   time.Duration // inside of the driver, until the call returned

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"reflect"
 )
 
 // conn is a connection under watch. What database/sql sees is its shape, which
@@ -15,6 +16,9 @@ type conn struct {
 	inner driver.Conn
 	tracker
 	spare *plainRows // of a query that the driver skipped
+
+	rowsType  reflect.Type // of the latest result, and its shape
+	rowsShape rowsShape
 }
 
 // Raw is for [Raw].
@@ -105,7 +109,7 @@ func (c *conn) QueryContext(ctx context.Context, text string, args []driver.Name
 	return c.opens(r, inner, arguments{named: args, text: text}, err)
 }
 
-// resetSession is the first that is done with a connection that leaves the pool.
+// ResetSession is the first that is done with a connection that leaves the pool.
 func (c *conn) ResetSession(ctx context.Context) error {
 	err := c.inner.(driver.SessionResetter).ResetSession(ctx)
 	if !errors.Is(err, driver.ErrBadConn) { // any other is ignored by database/sql
@@ -114,7 +118,7 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	return err
 }
 
-// isValid is the last that is done with a connection that goes into the pool.
+// IsValid is the last that is done with a connection that goes into the pool.
 func (c *conn) IsValid() bool {
 	c.returned()
 	return c.inner.(driver.Validator).IsValid()

@@ -52,7 +52,10 @@ func (m *Monitor) Open(driverName, dsn string) (*sql.DB, error) {
 	return sql.OpenDB(m.WrapConnector(c)), nil
 }
 
-// WrapDriver returns d under watch, for sql.Register.
+// WrapDriver returns d under watch, for sql.Register. Of a driver without
+// [driver.DriverContext], DB.Driver then returns the wrapper, and a program that
+// asserts the driver's type needs [Raw]; it is the driver itself with Open and
+// WrapConnector.
 func (m *Monitor) WrapDriver(d driver.Driver) driver.Driver {
 	return wrapDriver(m.newSource(d), d)
 }

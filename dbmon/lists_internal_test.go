@@ -189,8 +189,9 @@ func TestAScopeIsBounded(t *testing.T) {
 			s.unit.over(k, ok)
 		}
 	}
-	require.Len(t, s.repeats, maxRepeats)
-	for _, r := range s.repeats {
+	require.Len(t, s.repeats.ids, maxRepeats)
+	for i := range s.repeats.ids {
+		r := s.repeats.at(i)
 		require.LessOrEqual(t, len(r.spots), maxSpots)
 		require.LessOrEqual(t, len(r.same), maxSame)
 		for _, p := range r.spots {
@@ -199,6 +200,5 @@ func TestAScopeIsBounded(t *testing.T) {
 	}
 	require.Equal(t, 100_000, s.tallies[0].queries)
 	s.end()
-	require.Nil(t, s.repeats)
-	require.Nil(t, s.index)
+	require.Zero(t, s.repeats)
 }

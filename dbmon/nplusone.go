@@ -133,8 +133,8 @@ func (s *scope) judge() (found []finding) {
 	if s.ended {
 		return s.found // the header may leave later
 	}
-	for i := range s.repeats {
-		r := &s.repeats[i]
+	for i := range s.repeats.ids {
+		r := s.repeats.at(i)
 		if r.hits < 2 || r.query.habit.of(r.query.Text).has(catalog) {
 			continue
 		}

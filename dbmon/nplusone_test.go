@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -225,7 +226,10 @@ func TestGoroutinesShareAScopeAndMayOutliveIt(t *testing.T) {
 	}
 	wg.Wait()
 	end()
-	require.Equal(t, 800, told.all[len(told.all)-1].Count)
+	// The goroutines ask for the same things, too, which may be reported besides.
+	found := slices.DeleteFunc(told.all, func(r dbmon.Repetition) bool { return r.Kind != dbmon.NPlusOne })
+	require.NotEmpty(t, found)
+	require.Equal(t, 800, found[len(found)-1].Count)
 }
 
 func TestAMonitorReportsWhatIsItsOwn(t *testing.T) {

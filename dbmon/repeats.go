@@ -1,6 +1,7 @@
 package dbmon
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -32,7 +33,9 @@ type repeat struct {
 	hits  int
 	lists uint64 // of the first call
 
-	first sample // the first call, if its site is not known
+	added bool   // a call is over
+	first sample // the first one
+	site  *site  // of the first one, if it is known
 	last  *spot  // of the latest call whose site is known
 	spots []*spot
 	same  []same
@@ -45,7 +48,57 @@ type sample struct {
 	busy       time.Duration
 	rows       int64
 	troubles   uint32 // that the scope had had
+	writes     uint32 // likewise
 	unit       *unit
+	block      string // of the first one
+}
+
+// repeats are those of a scope, in the order of their first calls. They stay where
+// they are, and take memory in pieces: the usual request needs none.
+type repeats struct {
+	ids  []uint64 // of the fingerprints, to be looked through
+	few  [8]uint64
+	room [4]repeat
+	more []*[piece]repeat
+}
+
+const piece = 16
+
+func (l *repeats) at(i int) *repeat {
+	if i < len(l.room) {
+		return &l.room[i]
+	}
+	i -= len(l.room)
+	return &l.more[i/piece][i%piece]
+}
+
+// find returns what is known of a fingerprint, or nil.
+func (l *repeats) find(key repeatKey) *repeat {
+	for i, id := range l.ids {
+		if id == key.id {
+			if r := l.at(i); r.key == key {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// begin is nil once there are too many.
+func (l *repeats) begin(key repeatKey, q *query) *repeat {
+	n := len(l.ids)
+	switch {
+	case n >= maxRepeats:
+		return nil
+	case n == 0:
+		l.ids = l.few[:0]
+	case n >= len(l.room) && (n-len(l.room))%piece == 0:
+		l.more = append(l.more, new([piece]repeat))
+	}
+	l.ids = append(l.ids, key.id)
+	r := l.at(n)
+	r.key, r.query = key, q
+	return r
 }
 
 // hit counts a call, and tells whether its site is worth a capture.
@@ -64,18 +117,25 @@ func (r *repeat) hit(always bool) bool {
 func (r *repeat) add(s *scope, k *call) {
 	c := sample{
 		args: k.args, start: k.start, end: time.Duration(k.active.Load()),
-		busy: k.busy, rows: k.rows, troubles: s.troubles, unit: k.unit,
+		busy: k.busy, rows: k.rows, troubles: s.troubles, writes: s.writes, unit: k.unit,
 	}
 	threshold := s.threshold(r.key.src.Monitor)
-	r.addSame(s, c, k.site, threshold)
+	switch {
+	case !r.added: // most come once, which takes no memory
+		c.block = c.unit.block() // it may be over when there is a second call
+		r.added, r.first, r.site = true, c, k.site
+	case len(r.same) == 0:
+		r.addSame(r.first, r.site, threshold)
+		fallthrough
+	default:
+		r.addSame(c, k.site, threshold)
+	}
 	if k.site != nil {
 		r.last = r.spot(k.site)
 	}
-	if r.last == nil {
-		r.first = c
-		return
+	if r.last != nil {
+		r.last.add(c, threshold)
 	}
-	r.last.add(c, threshold)
 }
 
 // spot returns that of a site. Where there are too many, one that was met once
@@ -167,7 +227,7 @@ func (r *repeat) longest(p *spot) run {
 		return p.best
 	}
 	u := p.run
-	if r.first.args != 0 && len(r.spots) == 1 && p.best.calls == 0 && u.start-r.first.end <= longPauses {
+	if r.site == nil && len(r.spots) == 1 && p.best.calls == 0 && u.start-r.first.end <= longPauses {
 		u.seen = slices.Clone(u.seen)
 		u.add(r.first)
 	}
@@ -189,19 +249,19 @@ type same struct {
 	enough   bool   // once
 }
 
-func (r *repeat) addSame(s *scope, c sample, at *site, threshold int) {
+func (r *repeat) addSame(c sample, at *site, threshold int) {
 	e := r.sameArgs(c.args)
 	if e == nil {
 		return
 	}
-	stale := e.writes != s.writes || e.troubles != s.troubles || c.start-e.end > longPauses
+	stale := e.writes != c.writes || e.troubles != c.troubles || c.start-e.end > longPauses
 	switch {
 	case e.calls == 0, stale && !e.enough:
-		*e = same{args: c.args, block: c.unit.block()}
+		*e = same{args: c.args, block: cmp.Or(c.block, c.unit.block())}
 	case stale:
 		return // the calls that were enough stay as they are
 	}
-	e.writes, e.troubles = s.writes, s.troubles
+	e.writes, e.troubles = c.writes, c.troubles
 	e.calls++
 	e.busy += c.busy
 	e.rows += c.rows

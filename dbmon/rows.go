@@ -42,7 +42,10 @@ func (c *conn) opens(r *plainRows, inner driver.Rows, args arguments, err error)
 	}
 	r.inner = inner
 	c.opened(&r.rows)
-	return r.shaped(inner), nil
+	if t := reflect.TypeOf(inner); t != c.rowsType {
+		c.rowsType, c.rowsShape = t, rowsShapeOf(inner)
+	}
+	return r.shaped(c.rowsShape), nil
 }
 
 func (r *rows) Columns() []string { return r.inner.Columns() }

@@ -4,7 +4,7 @@ package dbmon
 
 import "database/sql/driver"
 
-// shaped returns v with the interfaces of inner.
-func (v *plainRows) shaped(inner driver.Rows) driver.Rows {
-	return v.columnsAs(columnShapeOf(inner))
-}
+func rowsShapeOf(inner driver.Rows) rowsShape { return columnShapeOf(inner) }
+
+// shaped returns v with the interfaces of a shape.
+func (v *plainRows) shaped(s rowsShape) driver.Rows { return v.columnsAs(s) }

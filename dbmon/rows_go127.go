@@ -8,9 +8,12 @@ import (
 	"github.com/sluice-go/sluice/dbmon/internal/shape"
 )
 
-// shaped returns v with the interfaces of inner.
-func (v *plainRows) shaped(inner driver.Rows) driver.Rows {
-	s := columnShapeOf(inner) | shape.Has[driver.RowsColumnScanner](inner, rowsHasColumnScanner)
+func rowsShapeOf(inner driver.Rows) rowsShape {
+	return columnShapeOf(inner) | shape.Has[driver.RowsColumnScanner](inner, rowsHasColumnScanner)
+}
+
+// shaped returns v with the interfaces of a shape.
+func (v *plainRows) shaped(s rowsShape) driver.Rows {
 	if s&rowsHasColumnScanner == 0 {
 		return v.columnsAs(s)
 	}

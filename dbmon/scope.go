@@ -78,9 +78,7 @@ type scope struct {
 	ended    bool
 	troubles uint32 // calls that failed, and transactions that were rolled back
 	writes   uint32
-	repeats  []repeat
-	room     [4]repeat // the usual request needs no more memory
-	index    map[repeatKey]int
+	repeats  repeats
 	found    []finding // at the end
 	tallies  []tally
 	onlyOne  [1]tally
@@ -103,7 +101,7 @@ func newScope(outer *unit) *scope {
 			s.witness = outer.scope.witness
 		}
 	}
-	s.repeats, s.tallies = s.room[:0], s.onlyOne[:0]
+	s.tallies = s.onlyOne[:0]
 	return s
 }
 
@@ -138,9 +136,10 @@ func (s *scope) note(k *call, lists uint64) (wantsSite, counts bool) {
 	if s.ended {
 		return false, false
 	}
-	r := s.find(repeatKey{k.src, k.query.ID})
+	key := repeatKey{k.src, k.query.ID}
+	r := s.repeats.find(key)
 	if r == nil {
-		if r = s.begin(repeatKey{k.src, k.query.ID}, k.query); r == nil {
+		if r = s.repeats.begin(key, k.query); r == nil {
 			return false, false
 		}
 		r.lists = lists
@@ -148,42 +147,8 @@ func (s *scope) note(k *call, lists uint64) (wantsSite, counts bool) {
 	if lists != r.lists {
 		return false, false
 	}
+	k.repeat = r
 	return r.hit(s.witness != nil), true
-}
-
-// find returns what is known of a fingerprint, or nil. It is valid until begin.
-func (s *scope) find(key repeatKey) *repeat {
-	if s.index != nil {
-		if i, ok := s.index[key]; ok {
-			return &s.repeats[i]
-		}
-		return nil
-	}
-	for i := range s.repeats {
-		if s.repeats[i].key == key {
-			return &s.repeats[i]
-		}
-	}
-	return nil
-}
-
-// begin is nil once there are too many.
-func (s *scope) begin(key repeatKey, q *query) *repeat {
-	n := len(s.repeats)
-	if n >= maxRepeats {
-		return nil
-	}
-	if n == 2*len(s.room) && s.index == nil {
-		s.index = make(map[repeatKey]int, 4*n)
-		for i := range s.repeats {
-			s.index[s.repeats[i].key] = i
-		}
-	}
-	if s.index != nil {
-		s.index[key] = n
-	}
-	s.repeats = append(s.repeats, repeat{key: key, query: q})
-	return &s.repeats[n]
 }
 
 func (s *scope) over(k *call, o outcome) {
@@ -202,10 +167,8 @@ func (s *scope) over(k *call, o outcome) {
 	t := s.tally(k.src.Monitor)
 	t.queries++
 	t.busy += k.busy
-	if k.args != 0 {
-		if r := s.find(repeatKey{k.src, k.query.ID}); r != nil {
-			r.add(s, k)
-		}
+	if k.repeat != nil {
+		k.repeat.add(s, k)
 	} else if mayWrite(k) {
 		s.writes++
 	}
@@ -241,7 +204,7 @@ func (s *scope) end() {
 	if !ended {
 		s.found = s.judge()
 		s.ended = true
-		s.repeats, s.index, s.room = nil, nil, [len(s.room)]repeat{}
+		s.repeats = repeats{}
 	}
 	s.mu.Unlock()
 	if ended {

@@ -94,7 +94,7 @@ func TestNoValueLeavesByAnyWay(t *testing.T) {
 
 	require.Contains(t, log.String(), "dbmon: slow query")
 	require.Contains(t, pages.String(), "SELECT * FROM users WHERE name = ?")
-	require.Contains(t, hooks.String(), "QueryID")
+	require.Contains(t, hooks.String(), "Text:SELECT")
 	for what, text := range map[string]string{
 		"the log": log.String(), "hooks": hooks.String(), "pages": pages.String(),
 		"totals": fmt.Sprintf("%+v", mon.Totals()), "header": fmt.Sprint(res.Header),

@@ -148,7 +148,12 @@ func newQueries(f *factory) *bounded[string, byError] {
 // the name of a prepared statement, never by its text: a text has values in it,
 // and as many forms as there are values.
 func (m *Metrics) ObserveQuery(ctx context.Context, operation string, d time.Duration, err error) {
-	m.domain.queries.get(operation).of(err).observe(d, reqinfo.From(ctx))
+	t := m.domain.queries.get(operation).of(err)
+	if t.gates == nil {
+		t.Observe(max(0, d).Seconds())
+		return
+	}
+	t.observe(d, reqinfo.From(ctx))
 }
 
 // Caches.
