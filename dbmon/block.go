@@ -101,14 +101,20 @@ func (b *blockRun) find(name string) bool {
 	return false
 }
 
-// innermost is the name of the first run outward that is not over.
-func (b *blockRun) innermost() string {
-	for ; b != nil; b = b.outer {
-		if b.isOpen() {
-			return b.name
-		}
+// String is the name, or empty.
+func (b *blockRun) String() string {
+	if b == nil {
+		return ""
 	}
-	return ""
+	return b.name
+}
+
+// innermost is the first run outward that is not over, or nil.
+func (b *blockRun) innermost() *blockRun {
+	for b != nil && !b.isOpen() {
+		b = b.outer
+	}
+	return b
 }
 
 func (b *blockRun) isOpen() bool {
@@ -117,30 +123,28 @@ func (b *blockRun) isOpen() bool {
 	return !b.over
 }
 
-// add counts a call for a run and those around it.
-func (b *blockRun) add(k *call, o outcome) {
-	for own := int64(1); b != nil; b = b.outer {
-		if b.count(k, o, own) {
-			own = 0
+// add counts a call for a run and those around it, and returns the innermost.
+func (b *blockRun) add(k *call, o outcome) (innermost *blockRun) {
+	for ; b != nil; b = b.outer {
+		if b.count(k, o, innermost == nil) && innermost == nil {
+			innermost = b
 		}
 	}
+	return innermost
 }
 
-func (b *blockRun) count(k *call, o outcome, own int64) bool {
+func (b *blockRun) count(k *call, o outcome, own bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
 		return false
 	}
-	i := slices.IndexFunc(b.counts, func(c blockCount) bool { return c.m == k.src.Monitor })
-	if i < 0 {
-		i = len(b.counts)
-		b.counts = append(b.counts, blockCount{m: k.src.Monitor})
-	}
-	c := &b.counts[i]
+	c := b.of(k.src.Monitor)
 	if k.query != nil && k.op < opPrepare {
 		c.queries++
-		c.own += own
+		if own {
+			c.own++
+		}
 		c.rows += k.rows
 	}
 	if o != ok {
@@ -148,6 +152,16 @@ func (b *blockRun) count(k *call, o outcome, own int64) bool {
 	}
 	c.busy += k.busy
 	return true
+}
+
+func (b *blockRun) of(m *Monitor) *blockCount {
+	for i := range b.counts {
+		if b.counts[i].m == m {
+			return &b.counts[i]
+		}
+	}
+	b.counts = append(b.counts, blockCount{m: m})
+	return &b.counts[len(b.counts)-1]
 }
 
 func (b *blockRun) done() {

@@ -119,12 +119,14 @@ func (k *call) returned(a arguments, err error) (now time.Duration, counts bool)
 	k.left(now)
 	if err != nil {
 		if err == driver.ErrSkip { //nolint:errorlint // database/sql compares it by identity, too
+			k.src.retries.skipped(k, now)
 			return now, false
 		}
 		if k.tx == nil && errors.Is(err, driver.ErrBadConn) && k.src.retries.hold(k, now, err) {
 			return now, false
 		}
 	}
+	k.err = nil // of the attempt before
 	if k.query != nil {
 		k.look(a)
 	}
@@ -139,6 +141,9 @@ func (k *call) look(a arguments) {
 	if k.query.watch.wants(k.conn) {
 		if k.site == nil {
 			k.site = newSite()
+			if k.unit != nil {
+				k.site.read() // a scope compares it with others
+			}
 		}
 		k.query.watch.site.Store(k.site)
 	}
@@ -205,6 +210,8 @@ func (k *call) over(now time.Duration, err error) {
 	src.totals.add(k, how)
 	if k.tx != nil {
 		k.tx.worked(k, how)
+	} else if k.conn != nil && k.query != nil && how == ok {
+		k.conn.heard(k.op)
 	}
 	if k.unit != nil {
 		k.unit.over(k, how)

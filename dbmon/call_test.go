@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,21 +99,89 @@ func TestWhatDatabaseSQLRepeatsIsOneQuery(t *testing.T) {
 	}
 }
 
-func TestABrokenConnectionThatNobodyReplacesIsCountedAMomentLater(t *testing.T) {
+// Trap c: calls on a connection of the application's own are not repeated, and what
+// it tries again itself is another query.
+func TestABrokenConnectionOfTheCallersOwnIsCountedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := monitor(t, &scripted{}, dbmon.Options{})
 		c, err := w.db.Conn(t.Context())
 		require.NoError(t, err)
 		w.bad.Store(1)
-		ctx, cancel := context.WithCancel(t.Context())
-		_, err = c.ExecContext(ctx, "INSERT INTO a VALUES (1)")
+		_, err = c.ExecContext(t.Context(), "INSERT INTO a VALUES (1)")
 		require.ErrorIs(t, err, driver.ErrBadConn)
+		require.EqualValues(t, 1, w.total("INSERT", "bad_connection").Count)
+		_ = c.Close()
+		_, err = w.db.ExecContext(t.Context(), "INSERT INTO a VALUES (1)")
+		require.NoError(t, err)
+		require.EqualValues(t, 1, w.total("INSERT", "ok").Count)
+		require.Zero(t, w.mon.Totals().Retries)
+	})
+}
+
+func TestABrokenConnectionThatCannotBeReplacedIsCountedAMomentLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := monitor(t, &scripted{}, dbmon.Options{})
+		require.NoError(t, w.db.Ping())
+		w.bad.Store(1)
+		w.gone.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := w.db.ExecContext(ctx, "INSERT INTO a VALUES (1)")
+		require.ErrorContains(t, err, "no connection")
 		cancel() // what happened before was not because of it
-		require.Zero(t, w.total("INSERT", "bad_connection").Count)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		require.EqualValues(t, 1, w.total("INSERT", "bad_connection").Count)
-		_ = c.Close()
+	})
+}
+
+// Callers who share a context are not taken for one another.
+func TestCallersWhoShareAContextHaveTheirOwnRetries(t *testing.T) {
+	w := monitor(t, &scripted{}, dbmon.Options{})
+	done := make(chan error)
+	for range 8 {
+		go func() {
+			var err error
+			for i := range 200 {
+				if i%7 == 0 {
+					w.bad.Store(1)
+				}
+				_, e := w.db.ExecContext(t.Context(), "INSERT INTO a VALUES (1)")
+				err = errors.Join(err, e)
+			}
+			done <- err
+		}()
+	}
+	failures := 0
+	for range 8 {
+		if err := <-done; err != nil {
+			failures += strings.Count(err.Error(), driver.ErrBadConn.Error())
+		}
+	}
+	require.NoError(t, w.mon.Close())
+	require.EqualValues(t, 1600-failures, w.total("INSERT", "ok").Count)
+	require.EqualValues(t, failures, w.total("INSERT", "bad_connection").Count)
+}
+
+func TestRetriesOfAStatementThatTheDriverSkipsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := monitor(t, &scripted{skip: true}, dbmon.Options{SlowQuery: 1})
+		w.bad.Store(2)
+		_, err := w.db.Exec("INSERT INTO a VALUES (1) /* call 10 */")
+		require.NoError(t, err)
+		require.EqualValues(t, 1, w.total("INSERT", "ok").Count)
+		require.Equal(t, 2, w.slow[len(w.slow)-1].Retries)
+		require.Equal(t, 30*ms, w.slow[len(w.slow)-1].Duration)
+	})
+}
+
+func TestAfterCloseABrokenConnectionIsCountedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := monitor(t, &scripted{}, dbmon.Options{})
+		require.NoError(t, w.mon.Close())
+		w.bad.Store(3)
+		_, err := w.db.Exec("INSERT INTO a VALUES (1)")
+		require.ErrorIs(t, err, driver.ErrBadConn)
+		require.NotZero(t, w.total("INSERT", "bad_connection").Count)
 	})
 }
 
@@ -129,20 +198,20 @@ func TestABrokenConnectionWithinATransactionIsCountedAtOnce(t *testing.T) {
 	})
 }
 
-// odd is a context that cannot be compared.
+// odd is a context that cannot be compared, though its type can.
 type odd struct {
 	context.Context
-	_ []int
+	_ any
 }
 
 func TestAContextThatCannotBeComparedIsNoTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := monitor(t, &scripted{}, dbmon.Options{})
 		w.bad.Store(2)
-		_, err := w.db.ExecContext(odd{Context: t.Context()}, "INSERT INTO a VALUES (1)")
+		_, err := w.db.ExecContext(odd{t.Context(), []int{1}}, "INSERT INTO a VALUES (1)")
 		require.NoError(t, err)
-		require.EqualValues(t, 2, w.total("INSERT", "bad_connection").Count, "each attempt by itself")
 		require.EqualValues(t, 1, w.total("INSERT", "ok").Count)
+		require.EqualValues(t, 2, w.mon.Totals().Retries)
 	})
 }
 

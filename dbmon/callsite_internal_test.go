@@ -160,22 +160,3 @@ func TestSitesAreForgottenOnceThereAreTooMany(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-func TestLinesOfTheLogAreKeptApartOnlyToALimit(t *testing.T) {
-	var n repetitions
-	passed := 0
-	for i := range uint64(3 * maxGates) {
-		f := finding{query: &query{}, site: &site{id: i}}
-		if g := n.gate(f, 0); g != nil {
-			if _, pass := g.pass(0); pass {
-				passed++
-			}
-		}
-	}
-	require.Equal(t, maxGates, passed)
-	require.Equal(t, maxGates, len(n.gates))
-	late := finding{query: &query{}, site: &site{id: 1 << 40}}
-	require.Nil(t, n.gate(late, between-1))
-	require.NotNil(t, n.gate(late, between), "those who had their time make room")
-	require.Equal(t, 1, len(n.gates))
-}

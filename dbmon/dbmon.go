@@ -17,6 +17,7 @@ type Monitor struct {
 	blocks  blocks
 	leaks   *janitor
 	panics  gate // of the log of hooks
+	gates   gates
 
 	repetitions repetitions
 	explain     *explainer // nil where no plans are wanted
@@ -35,7 +36,9 @@ func New(o Options) (*Monitor, error) {
 	return m, nil
 }
 
-// Open is [sql.Open] with the driver under watch.
+// Open is [sql.Open] with the driver under watch. Where the driver's name stands for
+// a wrapper of another package that hides itself from DB.Driver, it is the driver
+// itself that is opened; then use [Monitor.WrapConnector].
 func (m *Monitor) Open(driverName, dsn string) (*sql.DB, error) {
 	db, err := sql.Open(driverName, dsn)
 	if err != nil {
@@ -69,7 +72,8 @@ func (m *Monitor) WrapConnector(c driver.Connector) driver.Connector {
 func (m *Monitor) Name() string { return m.opts.Name }
 
 // Close ends what runs in the background. Databases stay open, and go on to be
-// measured; leaks and plans are not looked for any more.
+// measured; leaks and plans are not looked for any more. It must not be called by a
+// hook.
 func (m *Monitor) Close() error {
 	m.explain.close()
 	m.leaks.close()

@@ -16,20 +16,25 @@
 //
 // # What it guarantees
 //
-//   - No program can tell that it is there. The wrapped driver, connector,
+//   - No program can tell that it is there, unless it asks a connection for its
+//     type (sql.Conn.Raw): for that there is [Raw]. The wrapped driver, connector,
 //     connections, statements and rows have exactly the optional interfaces that
 //     those of the driver have, and each call ends in the driver's own method.
-//     Errors and results pass as they are. [Raw] finds the driver's own types.
+//     Errors and results pass as they are.
 //   - The whole life of a query is measured: the call, the first row, each
 //     further row until the rows are closed, without the time that the
 //     application takes between them. What the driver skips (driver.ErrSkip) is
 //     no query; what database/sql repeats on another connection is one.
 //   - No value leaves: neither literals nor arguments are in a log, a statistic,
 //     a plan or a label. Statements whose text may hold passwords are their verb.
+//     Texts are read as servers do by default: a server with NO_BACKSLASH_ESCAPES,
+//     or with standard_conforming_strings off, reads a backslash before a quote in
+//     another way, and what follows it may be taken for names.
 //   - Whatever clients can make more of is bounded: texts, fingerprints, queries
-//     of a request, names of blocks, lines in the log (one for each query in ten
-//     seconds).
-//   - A monitor never makes a query fail, and never waits for anything.
+//     of a request, names of blocks, lines in the log (one for each query, or for
+//     each place that repeats it, in ten seconds).
+//   - A monitor never makes a query fail, and waits for nothing but the hooks and
+//     the logger that it was given.
 //
 // # What it does not
 //

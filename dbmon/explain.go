@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 
 // ExplainOptions say which plans are asked for. The zero value asks for none.
 //
-// Where it is enabled, a read that was slow is explained, never run again: EXPLAIN
-// without ANALYZE, with the same arguments, once it is over and its rows are
+// Where it is enabled, a read that was slow is explained, never run again (with
+// MySQL and MariaDB, reads with subqueries have no plan, since EXPLAIN would run
+// those): EXPLAIN without ANALYZE, with the same arguments, once it is over and its rows are
 // closed, and not where it was in a transaction. It is one statement that only
 // reads, as far as its text shows, on a connection of its own that is opened for
 // it and closed again, in a read-only transaction that is rolled back, within a
@@ -131,14 +133,17 @@ func newExplainer(m *Monitor) *explainer {
 func (e *explainer) close() {
 	if e != nil {
 		e.cancel()
-		<-e.done
+		select {
+		case <-e.done:
+		case <-time.After(e.o.Timeout): // a driver that does not listen to its context
+		}
 	}
 }
 
 // keep copies what a plan would take, where there might be one: the arguments
 // are only known while the call lasts, and their memory may be used again.
 func (e *explainer) keep(k *call, a arguments) {
-	if e == nil || !k.query.Reads || k.op != opSelect || k.tx != nil || k.conn == nil || k.conn.from == nil || k.kept != nil {
+	if e == nil || !k.query.Reads || k.op != opSelect || k.tx != nil || k.conn == nil || k.conn.hand || k.conn.from == nil || k.kept != nil {
 		return
 	}
 	if k.src.texts.dialect == fingerprint.Unknown || len(a.text) == 0 || len(a.text) > maxPlanInput || a.len() > maxPlanArguments {
@@ -177,6 +182,9 @@ func (e *explainer) over(k *call, slow bool) {
 
 // enter is false where there is no place for a plan, or there was one already.
 func (e *explainer) enter(k *call, p *kept) bool {
+	if k.src.texts.dialect == fingerprint.MySQL && mayRun(k.query.Text) {
+		return false
+	}
 	now, id := k.src.now(), k.query.ID
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -204,6 +212,12 @@ func (e *explainer) enter(k *call, p *kept) bool {
 	return true
 }
 
+// mayRun is true where EXPLAIN of MySQL and MariaDB runs parts of the query to find
+// its plan: subqueries, in FROM too.
+func mayRun(text string) bool {
+	return strings.Count(text, "SELECT") != 1 || strings.HasSuffix(text, fingerprint.More)
+}
+
 func (e *explainer) run() {
 	defer close(e.done)
 	for {
@@ -227,6 +241,7 @@ func (e *explainer) explain(j job) {
 	text, err := planOf(ctx, j)
 	if err != nil {
 		if untold, pass := e.failed.pass(e.m.now()); pass && e.ctx.Err() == nil {
+			defer e.m.survive(logger)
 			e.m.opts.Logger.Warn("dbmon: no plan", slog.String("db", p.Database), slog.String("query_id", p.QueryID),
 				slog.String("query", p.Query), slog.String("outcome", outcomeOf(ctx, err).String()), slog.Int64("untold", untold))
 		}
@@ -234,6 +249,7 @@ func (e *explainer) explain(j job) {
 	}
 	p.Text = text
 	j.query.plan.Store(&p)
+	defer e.m.survive(logger)
 	e.m.opts.Logger.Info("dbmon: plan of a slow query", slog.String("db", p.Database), slog.String("query_id", p.QueryID),
 		slog.String("query", p.Query), slog.Duration("duration", p.Duration), slog.String("plan", p.Text))
 	if e.o.OnPlan != nil {

@@ -99,6 +99,17 @@ func TestWhatIsNotExplained(t *testing.T) {
 			w.readOn(t, tx, slowRead, "x")
 			require.NoError(t, tx.Commit())
 		}},
+		{"within a transaction that a statement has begun", dbmon.Options{}, func(t *testing.T, w *explained) {
+			c, err := w.db.Conn(t.Context())
+			require.NoError(t, err)
+			_, err = c.ExecContext(t.Context(), "BEGIN")
+			require.NoError(t, err)
+			w.readOn(t, c, slowRead, "x")
+			require.NoError(t, c.Close())
+		}},
+		{"a subquery, which MySQL would run", dbmon.Options{Dialect: dbmon.MySQL}, func(t *testing.T, w *explained) {
+			w.read(t, "SELECT * FROM (SELECT a FROM users) u")
+		}},
 		{"with too many arguments", dbmon.Options{}, func(t *testing.T, w *explained) {
 			w.read(t, slowRead, make([]any, 65)...)
 		}},

@@ -31,12 +31,22 @@ func (m *Monitor) tellPlan(p Plan) {
 	m.opts.Explain.OnPlan(p)
 }
 
+// ignores is false for a hook that panics.
+func (m *Monitor) ignores(r Repetition) bool {
+	defer m.survive("NPlusOne.Ignore")
+	return m.opts.NPlusOne.Ignore(r)
+}
+
+// logger is the hook that all lines go to.
+const logger = "Logger"
+
 // survive is deferred by what runs a hook.
 func (m *Monitor) survive(hook string) {
 	p := recover()
-	if p == nil {
+	if p == nil || hook == logger { // there is nobody to tell
 		return
 	}
+	defer m.survive(logger)
 	if untold, pass := m.panics.pass(m.now()); pass {
 		m.opts.Logger.Error("dbmon: "+hook+" panicked", "panic", p, "untold", untold)
 	}

@@ -42,7 +42,6 @@ func (k leakKind) String() string { return [...]string{"rows", "transaction"}[k]
 type watch struct {
 	armed atomic.Bool
 	site  atomic.Pointer[site] // the latest
-	told  gate
 }
 
 const sampled = 1024
@@ -60,7 +59,6 @@ type janitor struct {
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
-	told  gate
 }
 
 // patience is between two looks.
@@ -84,7 +82,7 @@ func (j *janitor) run(every time.Duration) {
 	for {
 		select {
 		case <-j.stop:
-			j.m.retries.expire(j.m.now())
+			j.m.retries.close(j.m.now())
 			return
 		case <-tick.C:
 			now := j.m.now()
@@ -141,13 +139,17 @@ type forgotten struct {
 func (c *conn) forgotten(now, after time.Duration) (all []forgotten) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for r := c.open; r != nil; r = r.next {
+	open := c.more
+	if r := c.open.Load(); r != nil {
+		open = append([]*rows{r}, open...)
+	}
+	for _, r := range open {
 		if idle := now - time.Duration(r.active.Load()); idle >= after && !r.reported {
 			r.reported = true
 			all = append(all, forgotten{leakedRows, r.query, r.site, now - r.start, idle})
 		}
 	}
-	if t := c.tx; t != nil && c.open == nil && !t.reported {
+	if t := c.tx; t != nil && len(open) == 0 && !t.reported {
 		if idle := now - time.Duration(t.active.Load()); idle >= after {
 			t.reported = true
 			all = append(all, forgotten{leakedTx, t.last.Load(), t.site, now - t.start, idle})
@@ -160,9 +162,9 @@ func (j *janitor) report(f forgotten) {
 	m := j.m
 	m.totals.leaks[f.kind].Add(1)
 	l := Leak{Database: m.opts.Name, Kind: f.kind.String(), Idle: f.idle, Open: f.open}
-	told := &j.told
+	key := gateKey{line: leakLine}
 	if f.query != nil {
-		told = &f.query.watch.told
+		key.query = f.query.ID
 		l.QueryID, l.Query = f.query.id, f.query.Text
 	}
 	if f.kind == leakedRows {
@@ -174,11 +176,16 @@ func (j *janitor) report(f forgotten) {
 	if f.site != nil {
 		l.CallSite = f.site.String()
 	}
-	if untold, pass := told.pass(m.now()); pass {
-		m.opts.Logger.Warn("dbmon: "+l.Kind+" left open", "db", l.Database, "query_id", l.QueryID, "query", l.Query,
-			"idle", l.Idle, "open", l.Open, "call_site", l.CallSite, "guessed", l.Guessed, "untold", untold)
+	if untold, pass := m.gates.pass(key, m.now()); pass {
+		m.logLeak(l, untold)
 	}
 	if m.opts.OnLeak != nil {
 		m.tellLeak(l)
 	}
+}
+
+func (m *Monitor) logLeak(l Leak, untold int64) {
+	defer m.survive(logger)
+	m.opts.Logger.Warn("dbmon: "+l.Kind+" left open", "db", l.Database, "query_id", l.QueryID, "query", l.Query,
+		"idle", l.Idle, "open", l.Open, "call_site", l.CallSite, "guessed", l.Guessed, "untold", untold)
 }

@@ -189,8 +189,8 @@ func TestAScopeIsBounded(t *testing.T) {
 			s.unit.over(k, ok)
 		}
 	}
-	require.Len(t, s.repeats.ids, maxRepeats)
-	for i := range s.repeats.ids {
+	require.Equal(t, maxRepeats, s.repeats.n)
+	for i := range s.repeats.n {
 		r := s.repeats.at(i)
 		require.LessOrEqual(t, len(r.spots), maxSpots)
 		require.LessOrEqual(t, len(r.same), maxSame)
@@ -201,4 +201,33 @@ func TestAScopeIsBounded(t *testing.T) {
 	require.Equal(t, 100_000, s.tallies[0].queries)
 	s.end()
 	require.Zero(t, s.repeats)
+}
+
+// Scopes hand their memory on: rows that are closed after the end of theirs must
+// not be counted in another one.
+func TestRowsThatOutliveTheirScopeAreNotCountedInTheNext(t *testing.T) {
+	m, err := New(Options{})
+	require.NoError(t, err)
+	defer m.Close()
+	src := &source{Monitor: m, texts: newTexts(m.table, SQLite)}
+	begin := func(s *scope, text string) *call {
+		q := src.texts.lookup(text)
+		k := &call{src: src, query: q, op: q.op, unit: &s.unit}
+		s.unit.repeated(k, args(text, 1))
+		require.NotNil(t, k.repeat)
+		return k
+	}
+	old := newScope(nil)
+	late := begin(old, "SELECT a FROM b WHERE c = ?")
+	old.end()
+
+	next := newScope(nil)
+	k := begin(next, "SELECT d FROM e WHERE f = ?")
+	next.unit.over(k, ok)
+	before := *k.repeat
+	late.rows = 100
+	old.unit.over(late, ok)
+	require.Equal(t, before, *k.repeat)
+	require.Equal(t, 1, next.tallies[0].queries)
+	next.end()
 }

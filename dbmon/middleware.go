@@ -14,6 +14,9 @@ import (
 //
 // Middlewares of several monitors share the scope of the outermost; each monitor
 // reports what is its own.
+//
+// A request that asks for another protocol, such as a WebSocket, is no scope: what
+// goes on in it for hours is no one piece of work. [Scope] makes one of each message.
 func (m *Monitor) Middleware(next http.Handler) http.Handler { return &middleware{m, next} }
 
 type middleware struct {
@@ -22,6 +25,10 @@ type middleware struct {
 }
 
 func (h *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect { // RFC 9110 §7.8, RFC 8441
+		h.next.ServeHTTP(w, r)
+		return
+	}
 	outside := unitOf(r.Context()) // of the server or of a test
 	e := reqinfo.Enter(w, r)
 	defer e.Leave()

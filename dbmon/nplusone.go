@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -121,7 +120,7 @@ type finding struct {
 	src      *source
 	query    *query
 	site     *site
-	block    string
+	block    *blockRun
 	calls    int
 	distinct int
 	busy     time.Duration
@@ -133,7 +132,7 @@ func (s *scope) judge() (found []finding) {
 	if s.ended {
 		return s.found // the header may leave later
 	}
-	for i := range s.repeats.ids {
+	for i := range s.repeats.n {
 		r := s.repeats.at(i)
 		if r.hits < 2 || r.query.habit.of(r.query.Text).has(catalog) {
 			continue
@@ -194,13 +193,13 @@ func (s *scope) report(f finding) {
 	r := Repetition{
 		Database: m.opts.Name, Kind: f.kind, ID: f.query.id, Text: f.query.Text, Operation: f.query.op.String(),
 		Count: f.calls, Distinct: f.distinct, Total: f.busy, Rows: f.rows, CallSite: f.site.String(),
-		Block: f.block, TraceID: s.info.Trace().TraceID,
+		Block: f.block.String(), TraceID: s.info.Trace().TraceID,
 	}
 	r.Route, _ = s.info.RouteInside()
 	if f.site != nil {
 		r.Stack = slices.Clone(f.site.lines)
 	}
-	if ignore := m.opts.NPlusOne.Ignore; ignore != nil && ignore(r) {
+	if m.opts.NPlusOne.Ignore != nil && m.ignores(r) {
 		return
 	}
 	m.repetitions.counts[f.kind.index()].Add(1)
@@ -216,16 +215,7 @@ func (s *scope) report(f finding) {
 type repetitions struct {
 	counts [2]atomic.Uint64 // by the index of the kind
 	sites  sites
-
-	mu    sync.Mutex
-	gates map[gateKey]*gate
 }
-
-// gateKey is a fingerprint and a site.
-type gateKey struct{ query, site uint64 }
-
-// maxGates is how many lines of the log are kept apart.
-const maxGates = 1024
 
 // totals are the counts by kind.
 func (n *repetitions) totals() map[string]uint64 {
@@ -235,46 +225,18 @@ func (n *repetitions) totals() map[string]uint64 {
 	}
 }
 
-// gate returns that of a repetition, or nil where there are too many.
-func (n *repetitions) gate(f finding, now time.Duration) *gate {
-	key := gateKey{query: f.query.ID}
-	if f.site != nil {
-		key.site = f.site.id
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if g := n.gates[key]; g != nil {
-		return g
-	}
-	if n.gates == nil {
-		n.gates = map[gateKey]*gate{}
-	}
-	if len(n.gates) >= maxGates {
-		for k, g := range n.gates {
-			if g.next.Load() <= int64(now) {
-				delete(n.gates, k)
-			}
-		}
-	}
-	if len(n.gates) >= maxGates {
-		return nil
-	}
-	g := new(gate)
-	n.gates[key] = g
-	return g
-}
-
 func (n *repetitions) log(ctx context.Context, f finding, r Repetition) {
 	m := f.src.Monitor
 	now := m.now()
-	g := n.gate(f, now)
-	if g == nil {
-		return
+	key := gateKey{line: repetitionLine, query: f.query.ID}
+	if f.site != nil {
+		key.site = f.site.id
 	}
-	untold, pass := g.pass(now)
+	untold, pass := m.gates.pass(key, now)
 	if !pass {
 		return
 	}
+	defer m.survive(logger)
 	attrs := []slog.Attr{
 		slog.String("db", r.Database), slog.String("kind", string(r.Kind)), slog.String("operation", r.Operation),
 		slog.Int("count", r.Count), slog.Int("distinct", r.Distinct), slog.Duration("total", r.Total), slog.Int64("rows", r.Rows),

@@ -225,11 +225,12 @@ func TestGoroutinesShareAScopeAndMayOutliveIt(t *testing.T) {
 		wg.Go(func() { errs[i] = quickly(ctx, w, 100) })
 	}
 	wg.Wait()
+	require.NoError(t, errors.Join(errs...))
 	end()
 	// The goroutines ask for the same things, too, which may be reported besides.
 	found := slices.DeleteFunc(told.all, func(r dbmon.Repetition) bool { return r.Kind != dbmon.NPlusOne })
 	require.NotEmpty(t, found)
-	require.Equal(t, 800, found[len(found)-1].Count)
+	require.Equal(t, 800, found[len(found)-1].Count, "%+v", told.all)
 }
 
 func TestAMonitorReportsWhatIsItsOwn(t *testing.T) {

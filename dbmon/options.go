@@ -58,6 +58,11 @@ type Options struct {
 	// Default: it does not, see [ExplainOptions].
 	Explain ExplainOptions
 
+	// The hooks are called by whoever made the query, while the connection is in
+	// use: one that queries the same database needs another connection, and waits
+	// for ever where there is none. One that panics is logged. None may close the
+	// monitor.
+
 	// OnQuery is told of each operation that ended: its class, such as "SELECT",
 	// "COMMIT" or "PREPARE", the time that it kept the driver busy, and its error.
 	// An error that the context caused matches the context's.

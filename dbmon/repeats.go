@@ -1,8 +1,8 @@
 package dbmon
 
 import (
-	"cmp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -31,7 +31,7 @@ type repeat struct {
 	key   repeatKey
 	query *query
 	hits  int
-	lists uint64 // of the first call
+	lists uint64 // of the first call that had one
 
 	added bool   // a call is over
 	first sample // the first one
@@ -47,37 +47,39 @@ type sample struct {
 	start, end time.Duration
 	busy       time.Duration
 	rows       int64
-	troubles   uint32 // that the scope had had
-	writes     uint32 // likewise
-	unit       *unit
-	block      string // of the first one
+	troubles   uint32    // that the scope had had
+	writes     uint32    // likewise
+	block      *blockRun // the innermost, or nil
 }
 
 // repeats are those of a scope, in the order of their first calls. They stay where
-// they are, and take memory in pieces: the usual request needs none.
+// they are, in pieces that a scope hands on at its end: most queries come once,
+// which takes no memory that another scope has not had before.
 type repeats struct {
-	ids  []uint64 // of the fingerprints, to be looked through
-	few  [8]uint64
-	room [4]repeat
-	more []*[piece]repeat
+	n      int
+	pieces [maxRepeats / pieceSize]*piece
 }
 
-const piece = 16
+const pieceSize = 8
 
-func (l *repeats) at(i int) *repeat {
-	if i < len(l.room) {
-		return &l.room[i]
-	}
-	i -= len(l.room)
-	return &l.more[i/piece][i%piece]
+type piece struct {
+	ids [pieceSize]uint64 // of the fingerprints, to be looked through
+	all [pieceSize]repeat
 }
+
+var spare = sync.Pool{New: func() any { return new(piece) }}
+
+func (l *repeats) at(i int) *repeat { return &l.pieces[i/pieceSize].all[i%pieceSize] }
 
 // find returns what is known of a fingerprint, or nil.
 func (l *repeats) find(key repeatKey) *repeat {
-	for i, id := range l.ids {
-		if id == key.id {
-			if r := l.at(i); r.key == key {
-				return r
+	for _, p := range l.pieces[:] {
+		if p == nil {
+			break
+		}
+		for i, id := range p.ids[:] {
+			if id == key.id && p.all[i].key == key {
+				return &p.all[i]
 			}
 		}
 	}
@@ -86,19 +88,30 @@ func (l *repeats) find(key repeatKey) *repeat {
 
 // begin is nil once there are too many.
 func (l *repeats) begin(key repeatKey, q *query) *repeat {
-	n := len(l.ids)
-	switch {
-	case n >= maxRepeats:
+	if l.n == maxRepeats {
 		return nil
-	case n == 0:
-		l.ids = l.few[:0]
-	case n >= len(l.room) && (n-len(l.room))%piece == 0:
-		l.more = append(l.more, new([piece]repeat))
 	}
-	l.ids = append(l.ids, key.id)
-	r := l.at(n)
+	p := &l.pieces[l.n/pieceSize]
+	if *p == nil {
+		*p = spare.Get().(*piece)
+	}
+	(*p).ids[l.n%pieceSize] = key.id
+	r := l.at(l.n)
 	r.key, r.query = key, q
+	l.n++
 	return r
+}
+
+// free gives the pieces away. Nobody may use a repeat from then on.
+func (l *repeats) free() {
+	for _, p := range l.pieces[:] {
+		if p == nil {
+			break
+		}
+		*p = piece{}
+		spare.Put(p)
+	}
+	*l = repeats{}
 }
 
 // hit counts a call, and tells whether its site is worth a capture.
@@ -114,15 +127,14 @@ func (r *repeat) hit(always bool) bool {
 	return r.hits <= captures || r.hits%oneInSome == 0
 }
 
-func (r *repeat) add(s *scope, k *call) {
+func (r *repeat) add(s *scope, k *call, block *blockRun) {
 	c := sample{
 		args: k.args, start: k.start, end: time.Duration(k.active.Load()),
-		busy: k.busy, rows: k.rows, troubles: s.troubles, writes: s.writes, unit: k.unit,
+		busy: k.busy, rows: k.rows, troubles: s.troubles, writes: s.writes, block: block,
 	}
 	threshold := s.threshold(r.key.src.Monitor)
 	switch {
 	case !r.added: // most come once, which takes no memory
-		c.block = c.unit.block() // it may be over when there is a second call
 		r.added, r.first, r.site = true, c, k.site
 	case len(r.same) == 0:
 		r.addSame(r.first, r.site, threshold)
@@ -174,7 +186,7 @@ type run struct {
 	rows       int64
 	start, end time.Duration
 	seen       []seenArgs
-	block      string // of the first
+	block      *blockRun // of the first
 }
 
 // seenArgs are arguments of a run, and how many troubles there had been.
@@ -200,7 +212,7 @@ func (u *run) add(c sample) {
 		return
 	}
 	if u.calls++; u.calls == 1 {
-		u.start, u.block = c.start, c.unit.block()
+		u.start, u.block = c.start, c.block
 	}
 	u.busy += c.busy
 	u.rows += c.rows
@@ -245,8 +257,8 @@ type same struct {
 	rows     int64
 	end      time.Duration
 	site     *site
-	block    string // of the first
-	enough   bool   // once
+	block    *blockRun // of the first
+	enough   bool      // once
 }
 
 func (r *repeat) addSame(c sample, at *site, threshold int) {
@@ -257,7 +269,7 @@ func (r *repeat) addSame(c sample, at *site, threshold int) {
 	stale := e.writes != c.writes || e.troubles != c.troubles || c.start-e.end > longPauses
 	switch {
 	case e.calls == 0, stale && !e.enough:
-		*e = same{args: c.args, block: cmp.Or(c.block, c.unit.block())}
+		*e = same{args: c.args, block: c.block}
 	case stale:
 		return // the calls that were enough stay as they are
 	}

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"io"
 	"reflect"
+	"time"
 )
 
 // rows are a result under watch, without their optional methods. The call that
@@ -11,9 +12,10 @@ import (
 type rows struct {
 	_ [0]func() // no comparison, which the compiler would write for every shape
 	call
-	inner      driver.Rows
-	next, prev *rows // of those that are open on the connection
-	reported   bool  // by the janitor
+	inner    driver.Rows
+	more     bool // there is another result
+	done     bool
+	reported bool // by the janitor
 }
 
 // plainRows have no optional method, and the layout of every shape.
@@ -51,7 +53,14 @@ func (c *conn) opens(r *plainRows, inner driver.Rows, args arguments, err error)
 func (r *rows) Columns() []string { return r.inner.Columns() }
 
 func (r *rows) Close() error {
-	from := r.enter()
+	if r.done {
+		return r.inner.Close()
+	}
+	r.done = true
+	from := time.Duration(r.active.Load()) // database/sql closes rows at their end at once
+	if !r.ended || r.more {
+		from = r.enter()
+	}
 	err := r.inner.Close()
 	r.closed(from, err)
 	r.conn.closedRows(r)
@@ -67,7 +76,8 @@ func (r *rows) Next(dest []driver.Value) error {
 }
 
 func (r *rows) hasNextResultSet() bool {
-	return r.inner.(driver.RowsNextResultSet).HasNextResultSet()
+	r.more = r.inner.(driver.RowsNextResultSet).HasNextResultSet()
+	return r.more
 }
 
 func (r *rows) nextResultSet() error {
@@ -76,7 +86,12 @@ func (r *rows) nextResultSet() error {
 	now := r.src.now()
 	r.busy += now - from
 	r.left(now)
-	if err != nil && err != io.EOF {
+	r.more = false
+	switch err {
+	case nil:
+		r.ended = false
+	case io.EOF: //nolint:errorlint // as database/sql does
+	default:
 		r.err = err
 	}
 	return err

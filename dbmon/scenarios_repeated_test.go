@@ -564,6 +564,15 @@ var repeatedScenarios = []scenario{
 			panic("on")
 		})
 	}},
+	{"lists of one value after one of many", dbmon.NPlusOne, func(ctx context.Context, w *world) error {
+		if _, err := count(w.db.QueryContext(ctx, "SELECT name FROM users WHERE id IN (?, ?, ?)", 1, 2, 3)); err != nil {
+			return err
+		}
+		return each(10, func(i int) error {
+			_, err := count(w.db.QueryContext(ctx, "SELECT name FROM users WHERE id IN (?)", i))
+			return err
+		})
+	}},
 	{"lists of one value", dbmon.NPlusOne, func(ctx context.Context, w *world) error {
 		return each(10, func(i int) error {
 			_, err := count(w.db.QueryContext(ctx, "SELECT name FROM users WHERE id IN (?)", i))

@@ -1,8 +1,8 @@
 package dbmon
 
 import (
+	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,9 +38,9 @@ func (u *unit) over(k *call, o outcome) {
 	if u == nil {
 		return
 	}
-	u.run.add(k, o)
+	block := u.run.add(k, o)
 	if u.scope != nil {
-		u.scope.over(k, o)
+		u.scope.over(k, o, block)
 	}
 }
 
@@ -49,7 +49,7 @@ func (u *unit) block() string {
 	if u == nil {
 		return ""
 	}
-	return u.run.innermost()
+	return u.run.innermost().String()
 }
 
 // Scope begins a scope of queries for work without HTTP, such as a job: what is
@@ -142,16 +142,18 @@ func (s *scope) note(k *call, lists uint64) (wantsSite, counts bool) {
 		if r = s.repeats.begin(key, k.query); r == nil {
 			return false, false
 		}
-		r.lists = lists
 	}
-	if lists != r.lists {
-		return false, false
+	if lists != 0 { // of one and the same list it is as good as none
+		r.lists = cmp.Or(r.lists, lists)
+		if lists != r.lists {
+			return false, false
+		}
 	}
 	k.repeat = r
 	return r.hit(s.witness != nil), true
 }
 
-func (s *scope) over(k *call, o outcome) {
+func (s *scope) over(k *call, o outcome, block *blockRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -168,7 +170,7 @@ func (s *scope) over(k *call, o outcome) {
 	t.queries++
 	t.busy += k.busy
 	if k.repeat != nil {
-		k.repeat.add(s, k)
+		k.repeat.add(s, k, block)
 	} else if mayWrite(k) {
 		s.writes++
 	}
@@ -189,12 +191,13 @@ func mayWrite(k *call) bool {
 }
 
 func (s *scope) tally(m *Monitor) *tally {
-	i := slices.IndexFunc(s.tallies, func(t tally) bool { return t.m == m })
-	if i < 0 {
-		i = len(s.tallies)
-		s.tallies = append(s.tallies, tally{m: m})
+	for i := range s.tallies {
+		if s.tallies[i].m == m {
+			return &s.tallies[i]
+		}
 	}
-	return &s.tallies[i]
+	s.tallies = append(s.tallies, tally{m: m})
+	return &s.tallies[len(s.tallies)-1]
 }
 
 // end reports what was repeated. From then on nothing is counted.
@@ -204,7 +207,7 @@ func (s *scope) end() {
 	if !ended {
 		s.found = s.judge()
 		s.ended = true
-		s.repeats = repeats{}
+		s.repeats.free()
 	}
 	s.mu.Unlock()
 	if ended {

@@ -2,6 +2,7 @@ package dbmon
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -54,6 +55,22 @@ func BenchmarkScope(b *testing.B) {
 		{"with one read", in(1, read)},
 		{"with ten writes", in(10, write)},
 		{"with ten reads that are the same query", in(10, read)},
+		{"with fifty reads that are different, in a block", func(b *testing.B) {
+			var reads [50]*query
+			for i := range reads {
+				reads[i] = src.texts.lookup(fmt.Sprintf("SELECT id FROM users%d WHERE email = $1", i))
+			}
+			for b.Loop() {
+				ctx, end := Scope(context.Background())
+				ctx, done := Track(ctx, "block")
+				u := unitOf(ctx)
+				for _, q := range reads {
+					one(u, q)
+				}
+				done()
+				end()
+			}
+		}},
 		{"one read of very many", func(b *testing.B) {
 			ctx, end := Scope(context.Background())
 			defer end()

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -26,7 +27,8 @@ type scripted struct {
 	skip     bool         // ErrSkip from direct calls
 	bad      atomic.Int32 // how many calls are still to meet ErrBadConn
 	opened   atomic.Int32
-	noReturn bool // no Validator, as pgx
+	gone     atomic.Bool // there are no connections any more
+	noReturn bool        // no Validator, as pgx
 	fail     error
 }
 
@@ -35,6 +37,9 @@ func (d *scripted) Driver() driver.Driver { return d }
 func (d *scripted) Open(string) (driver.Conn, error) { return d.Connect(context.Background()) }
 
 func (d *scripted) Connect(context.Context) (driver.Conn, error) {
+	if d.gone.Load() {
+		return nil, errors.New("no connection")
+	}
 	d.opened.Add(1)
 	c := &scriptedConn{d: d}
 	if d.noReturn {

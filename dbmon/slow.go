@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -46,7 +45,7 @@ type Query struct {
 // slow reports a query that took long.
 func (m *Monitor) slow(k *call, how outcome, now time.Duration, err error) {
 	m.totals.slow[k.op].Add(1)
-	untold, pass := k.query.slow.pass(now)
+	untold, pass := m.gates.pass(gateKey{line: slowLine, query: k.query.ID}, now)
 	if !pass && m.opts.OnSlowQuery == nil {
 		return
 	}
@@ -80,6 +79,7 @@ func (k *call) describe(how outcome, now time.Duration, err error) Query {
 }
 
 func (m *Monitor) logSlow(ctx context.Context, q Query, untold int64) {
+	defer m.survive(logger)
 	attrs := []slog.Attr{
 		slog.String("db", q.Database), slog.String("operation", q.Operation), slog.String("outcome", q.Outcome),
 		slog.Duration("duration", q.Duration), slog.Duration("call", q.Call), slog.Duration("drain", q.Drain),
@@ -105,20 +105,6 @@ func (m *Monitor) logSlow(ctx context.Context, q Query, untold int64) {
 		attrs = append(attrs, slog.Int64("untold", untold))
 	}
 	m.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "dbmon: slow query", attrs...)
-}
-
-// gate lets one line through in a while, and counts the others.
-type gate struct{ next, untold atomic.Int64 }
-
-const between = 10 * time.Second
-
-func (g *gate) pass(now time.Duration) (untold int64, pass bool) {
-	next := g.next.Load()
-	if int64(now) < next || !g.next.CompareAndSwap(next, int64(now+between)) {
-		g.untold.Add(1)
-		return 0, false
-	}
-	return g.untold.Swap(0), true
 }
 
 // maxDescribed is of how many arguments something is said.

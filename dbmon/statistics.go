@@ -17,7 +17,6 @@ type query struct {
 	id string // the fingerprint's, in hex
 	op operation
 
-	slow  gate // of the slow log
 	watch watch
 	habit habit
 
@@ -60,13 +59,14 @@ type table struct {
 	max      int
 	admitted atomic.Uint64 // how many queries have come, which is the time of usage
 
-	mu        sync.RWMutex // before the lock of a query
-	queries   map[uint64]*query
-	heap      []*query  // the least used is first, by seen
-	since     time.Time // the last reset
-	evictions uint64    // of rows with calls, since the last reset
-	evicted   sums      // of the rows that have gone
-	times     wideHistogram
+	mu          sync.RWMutex // before the lock of a query
+	queries     map[uint64]*query
+	heap        []*query  // the least used is first, by seen
+	since       time.Time // the last reset
+	evictions   uint64    // of rows with calls, since the last reset
+	everEvicted atomic.Uint64
+	evicted     sums // of the rows that have gone
+	times       wideHistogram
 }
 
 func newTable(max int) *table {
@@ -163,6 +163,7 @@ func (t *table) evict() *row {
 	delete(t.queries, q.ID)
 	if !r.empty() {
 		t.evictions++
+		t.everEvicted.Add(1)
 	}
 	t.evicted.merge(&r.sums)
 	r.times.addTo(&t.times)

@@ -108,6 +108,8 @@ type Totals struct {
 	Waited Durations
 	// Leaks are forgotten "rows" and transactions ("transaction").
 	Leaks map[string]uint64
+	// Evictions are the queries whose statistics made room for others.
+	Evictions uint64
 	// Repetitions are the reports of repeated queries, by [RepetitionKind].
 	Repetitions map[string]uint64
 }
@@ -119,7 +121,7 @@ func (m *Monitor) Totals() Totals {
 		Rows: map[string]uint64{}, Slow: map[string]uint64{}, Retries: t.retries.Load(),
 		Transactions: map[string]Durations{}, IdleInTransaction: t.idle.snapshot(), Held: t.held.snapshot(),
 		Waited: t.waited.snapshot(),
-		Leaks:  map[string]uint64{}, Repetitions: m.repetitions.totals(),
+		Leaks:  map[string]uint64{}, Repetitions: m.repetitions.totals(), Evictions: m.table.everEvicted.Load(),
 	}
 	for op := range operations {
 		for how := range outcomes {

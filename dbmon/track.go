@@ -3,6 +3,7 @@ package dbmon
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,9 +12,11 @@ import (
 // tracker follows what a connection is used for. What the janitor reads is
 // guarded by mu; database/sql sees to it that there is one user at a time.
 type tracker struct {
+	open atomic.Pointer[rows] // there is seldom more than one
 	mu   sync.Mutex
-	open *rows // the latest first
+	more []*rows
 	tx   *txState
+	hand bool // a statement has begun a transaction
 
 	held  bool          // away from the pool
 	since time.Duration // when it left it
@@ -34,7 +37,7 @@ func (c *conn) gone() {
 }
 
 // taken is told that the connection leaves the pool.
-func (c *conn) taken() { c.held, c.since = true, c.src.now() }
+func (c *conn) taken() { c.hand, c.held, c.since = false, true, c.src.now() }
 
 // used is told of each call. The first on a new connection is when it left the
 // pool, as that is told of others only.
@@ -51,35 +54,36 @@ func (c *conn) returned() {
 	if _, told := c.inner.(driver.Validator); told && c.held {
 		c.src.totals.held.add(c.src.now() - c.since)
 	}
-	c.held = false
+	c.held, c.hand = false, false
+}
+
+// heard is told of each statement that is over.
+func (c *conn) heard(op operation) {
+	switch op {
+	case opBegin:
+		c.hand = true
+	case opCommit, opRollback:
+		c.hand = false
+	}
 }
 
 // opened is told of rows that a query returned, closedRows of their end.
 func (c *conn) opened(r *rows) {
+	if c.open.CompareAndSwap(nil, r) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.prev, r.next = nil, c.open
-	if c.open != nil {
-		c.open.prev = r
-	}
-	c.open = r
+	c.more = append(c.more, r)
 }
 
 func (c *conn) closedRows(r *rows) {
+	if c.open.CompareAndSwap(r, nil) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case r.prev != nil:
-		r.prev.next = r.next
-	case c.open == r:
-		c.open = r.next
-	default:
-		return // closed twice
-	}
-	if r.next != nil {
-		r.next.prev = r.prev
-	}
-	r.prev, r.next = nil, nil
+	c.more = slices.DeleteFunc(c.more, func(o *rows) bool { return o == r })
 }
 
 // txOutcome is how a transaction ended, of a closed set.

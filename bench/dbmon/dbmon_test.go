@@ -52,8 +52,8 @@ var claimed = map[string]recorded{
 }
 
 func TestEachPeerRecordsWhatTheREADMESays(t *testing.T) {
-	require.Len(t, subjects, len(claimed)+2)
-	for _, s := range subjects[2:] {
+	require.Len(t, subjects, len(claimed)+3)
+	for _, s := range subjects[3:] {
 		t.Run(s.name, func(t *testing.T) {
 			want, ok := claimed[s.name]
 			require.True(t, ok)
@@ -179,7 +179,7 @@ func TestStatementsAreDifferentAndOfOneLength(t *testing.T) {
 // is shared by its statements: less than half of one for each.
 func TestAllocationsOfEachQuery(t *testing.T) {
 	alone := openApp(t, subject{open: openAlone})
-	zero := openApp(t, subjects[1])
+	zero := openApp(t, subjects[2])
 	all := openApp(t, subjects[0])
 	for _, tt := range []struct {
 		program      int

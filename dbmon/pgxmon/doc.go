@@ -25,7 +25,8 @@
 //
 // pgx tells of the end of a query when its rows are closed, and of nothing in
 // between: the time of the application between rows counts, the time until the
-// first row is not known, and forgotten rows are not found. Rows are those that
+// first row is not known, and rows and transactions that were left open are not
+// found. Rows are those that
 // SELECT, FETCH and COPY report, not those of RETURNING. The automatic
 // preparation of a statement is counted apart, as PREPARE, and is a part of the
 // time of the query that needed it.

@@ -102,10 +102,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	for kind, n := range t.Repetitions {
 		counter(c.repetitions, float64(n), kind)
 	}
-	statistics := c.mon.Statistics()
-	counter(c.evictions, float64(statistics.Evictions))
+	counter(c.evictions, float64(t.Evictions))
 	if c.opts.TopQueries > 0 {
-		for _, s := range c.top.update(statistics) {
+		for _, s := range c.top.update(c.mon.Statistics) {
 			counter(c.calls, float64(s.calls), s.operation, s.id)
 			counter(c.seconds, s.time.Seconds(), s.operation, s.id)
 			counter(c.errors, float64(s.errors), s.operation, s.id)

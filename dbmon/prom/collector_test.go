@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,6 +123,38 @@ func TestWhatAMonitorCountsBecomesMetrics(t *testing.T) {
 	require.Empty(t, problems)
 }
 
+func TestTwoWhoScrapeAtATimeCountEachCallOnce(t *testing.T) {
+	mon, db := database(t, dbmon.Options{})
+	reg := prometheus.NewPedanticRegistry()
+	require.NoError(t, reg.Register(prom.NewCollector(mon, prom.Options{})))
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = reg.Gather()
+				}
+			}
+		})
+	}
+	for range 3000 {
+		require.NoError(t, db.QueryRow("SELECT 1").Scan(new(int)))
+	}
+	close(stop)
+	all.Wait()
+	calls := 0.0
+	for name, n := range gathered(t, reg) {
+		if strings.HasPrefix(name, "dbmon_query_calls_total{") {
+			calls += n
+		}
+	}
+	require.Equal(t, 3000.0, calls)
+}
+
 func TestSeriesCanBeLeftOut(t *testing.T) {
 	mon, db := database(t, dbmon.Options{})
 	reg := prometheus.NewPedanticRegistry()
@@ -157,7 +191,7 @@ func TestNumbersOfSeriesAreBoundedWhateverQueriesThereAre(t *testing.T) {
 	}
 	n := 0
 	for name := range gathered(t, reg) {
-		if len(name) > 24 && name[:24] == "dbmon_query_calls_total{" {
+		if strings.HasPrefix(name, "dbmon_query_calls_total{") {
 			n++
 		}
 	}

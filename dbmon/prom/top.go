@@ -56,10 +56,12 @@ type series struct {
 }
 
 // update counts what came since the last time, then lets in the queries that
-// took the most time, in the place of those that are far from it.
-func (t *top) update(s dbmon.Statistics) []series {
+// took the most time, in the place of those that are far from it. Of two scrapes at
+// a time the second looks at what there is after the first.
+func (t *top) update(statistics func() dbmon.Statistics) []series {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	s := statistics()
 	if t.members == nil {
 		t.members = map[string]*member{}
 	}

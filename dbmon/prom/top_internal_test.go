@@ -78,7 +78,7 @@ func TestNoSeriesEverGoesBackOrJumps(t *testing.T) {
 				w.evict()
 			}
 			grown := w.ever.minus(seen)
-			all := top.update(w.statistics())
+			all := top.update(w.statistics)
 			require.LessOrEqual(t, len(all), 4+1)
 			after, sum := map[string]amount{}, amount{}
 			for _, s := range all {
@@ -110,7 +110,7 @@ func TestEveryCallIsCountedWhileNobodyLeaves(t *testing.T) {
 			w.call(fmt.Sprint("q", w.random.IntN(4)))
 		}
 		var sum amount
-		for _, s := range top.update(w.statistics()) {
+		for _, s := range top.update(w.statistics) {
 			sum = sum.plus(s.amount)
 		}
 		require.Equal(t, w.ever, sum)
@@ -124,10 +124,10 @@ func TestAQueryThatTakesTheMostComesIn(t *testing.T) {
 		for range 10 * (i + 1) {
 			w.call(fmt.Sprint("q", i))
 		}
-		top.update(w.statistics())
+		top.update(w.statistics)
 	}
 	ids := []string{}
-	for _, s := range top.update(w.statistics()) {
+	for _, s := range top.update(w.statistics) {
 		ids = append(ids, s.id)
 	}
 	require.Len(t, ids, 3)
