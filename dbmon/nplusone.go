@@ -20,9 +20,9 @@ import (
 // No repetition are: writes, reads that lock, and what failed or is made again
 // because something failed; batches, whose lists of values change; pages, chunks
 // and ranges with many rows each; what several places do, or one after pauses of
-// more than a second; reads of the system catalogs and by tools for migrations;
-// and what is made without a scope or after its end. What is read again after a
-// write is no duplicate.
+// more than a second; reads of the system catalogs and by tools for migrations; calls
+// of functions that read no table; and what is made without a scope or after its end.
+// What is read again after a write is no duplicate.
 type NPlusOneOptions struct {
 	// Threshold is from how many calls on a query is repeated. Negative: nobody
 	// looks.
@@ -151,7 +151,11 @@ func (s *scope) judge() (found []finding) {
 
 func (s *scope) judgeSpots(r *repeat, found []finding) []finding {
 	m := r.key.src.Monitor
-	bulk := r.query.habit.of(r.query.Text).bulk()
+	habit := r.query.habit.of(r.query.Text)
+	if !habit.has(tabled) { // a call of a function, which may well do something
+		return found
+	}
+	bulk := habit.bulk()
 	for _, p := range r.spots {
 		u := r.longest(p)
 		if u.calls < s.threshold(m) || len(u.seen) < 2 || u.busy < m.opts.NPlusOne.MinTotal || p.site.migrates {

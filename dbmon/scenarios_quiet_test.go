@@ -53,6 +53,12 @@ func migrations() fstest.MapFS {
 
 // quietScenarios repeat nothing that could be asked at once. Trap d.5 lists them.
 var quietScenarios = []scenario{
+	{"calls of a function, which may do something", "", func(ctx context.Context, w *world) error {
+		return each(10, func(i int) error {
+			_, err := count(w.db.QueryContext(ctx, "SELECT abs(?)", i))
+			return err
+		})
+	}},
 	{"one query", "", func(ctx context.Context, w *world) error { return current(ctx, w) }},
 	{"a join", "", func(ctx context.Context, w *world) error {
 		_, err := count(w.db.QueryContext(ctx, "SELECT u.name, p.title FROM users u JOIN posts p ON p.user_id = u.id"))
