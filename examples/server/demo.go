@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/sluice-go/sluice/dbmon"
 	"github.com/sluice-go/sluice/examples/server/app"
@@ -16,14 +18,19 @@ func (s *server) demo(mux *http.ServeMux) []string {
 	return []string{"GET /demo/slow", "GET /demo/n-plus-one"}
 }
 
-// slowQuery counts to three million in the database.
+// slowQuery lets the database count, further and further until it takes a while.
 func (s *server) slowQuery(w http.ResponseWriter, r *http.Request) {
 	ctx, done := dbmon.Track(r.Context(), "count_slowly")
 	defer done()
-	var n int64
-	err := s.store.DB().QueryRowContext(ctx, `WITH RECURSIVE numbers(n) AS (
-		SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3000000) SELECT count(*) FROM numbers`).Scan(&n)
-	s.answerDemo(w, map[string]int64{"counted": n}, err)
+	var counted int64
+	var err error
+	for to, took := 200_000, time.Duration(0); took < 150*time.Millisecond && err == nil; to *= 8 {
+		start := time.Now()
+		err = s.store.DB().QueryRowContext(ctx, fmt.Sprintf(`WITH RECURSIVE numbers(n) AS (
+			SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %d) SELECT count(*) FROM numbers`, to)).Scan(&counted)
+		took = time.Since(start)
+	}
+	s.answerDemo(w, map[string]int64{"counted": counted}, err)
 }
 
 // nPlusOne asks for tickets, and then again for each of them.
