@@ -261,3 +261,20 @@ type discarding struct{ h http.Header }
 func (w *discarding) Header() http.Header         { return w.h }
 func (w *discarding) Write(p []byte) (int, error) { return len(p), nil }
 func (w *discarding) WriteHeader(int)             {}
+
+// RFC 9110 §7.8: what another protocol does for hours is no one piece of work.
+func TestARequestForAnotherProtocolIsNoScope(t *testing.T) {
+	var told collected
+	w := monitor(t, &scripted{}, dbmon.Options{OnNPlusOne: told.add, NPlusOne: dbmon.NPlusOneOptions{Header: true}})
+	h := w.mon.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		require.NoError(t, quickly(r.Context(), w, 10))
+	}))
+	for upgrade, want := range map[string]int{"": 1, "websocket": 0} {
+		told.all = nil
+		r, answer := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Upgrade", upgrade)
+		h.ServeHTTP(answer, r)
+		require.Len(t, told.all, want)
+		require.Equal(t, want, len(answer.Header().Values("Server-Timing")))
+	}
+}
