@@ -77,6 +77,16 @@ func (c *client) get(path string, status int) map[string]any {
 	return doc
 }
 
+// becomes waits until a health path tells of a status: checks run in the background,
+// the first of them too.
+func (c *client) becomes(path, status string) {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool {
+		_, text := c.do("GET", path, nil, nil)
+		return decode(c.t, text)["status"] == status
+	}, noticed, 20*time.Millisecond, "%s is not %s", path, status)
+}
+
 func (c *client) login(user, password string) {
 	c.t.Helper()
 	in, err := json.Marshal(map[string]string{"username": user, "password": password})
@@ -102,6 +112,7 @@ func (c *client) dial(token string) *websocket.Conn {
 func exercise(t *testing.T, public, admin, password string) {
 	c := &client{t: t, base: public}
 	for _, path := range []string{"/health/liveness", "/health/readiness", "/health/startup"} {
+		c.becomes(path, "healthy")
 		require.Equal(t, "healthy", c.get(path, 200)["status"], path)
 	}
 	require.Contains(t, []any{"healthy", "degraded"}, c.get("/health", 200)["status"], "a disk may be full")

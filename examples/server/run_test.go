@@ -179,7 +179,7 @@ func TestTheDefaultsAreEnough(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := start(t, map[string]string{"DATA_DIR": "", "ADMIN_PASSWORD": ""})
 	c := client{t: t, base: s.url}
-	require.Equal(t, "healthy", c.get("/health/readiness", 200)["status"])
+	c.becomes("/health/readiness", "healthy")
 	require.FileExists(t, filepath.Join("data", "sluice.db"))
 	require.NoError(t, s.stop())
 }
