@@ -1,7 +1,7 @@
 // Package metrics measures a net/http service for Prometheus: requests,
 // streams, upgraded connections, and, through recorders that are called or
 // plugged in as hooks, queries, caches, language models, retrieval, uploads,
-// health checks, rate limits, policy reports and errors.
+// health checks, rate limits, policy reports, compression and errors.
 //
 //	m := sluice.Must(metrics.New(metrics.Options{}))
 //
@@ -99,6 +99,9 @@
 //	rag_retrieved_documents{source}                       histogram
 //	uploads_total{type,outcome}                           counter; accepted, or why not
 //	upload_size_bytes{type}                               histogram
+//	http_response_encodings_total{coding}                 counter; gzip, br, zstd, identity
+//	http_response_encoding_bytes_total{coding,stage}      counter; before, after
+//	http_response_encoding_seconds_total{coding}          counter
 //	errors_total{kind,component}                          counter
 //	health_check_status{check,status}                     gauge, 1 for the state it is in
 //	health_check_duration_seconds{check}                  histogram

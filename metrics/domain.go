@@ -25,6 +25,7 @@ type domain struct {
 	ai      *bounded[aiKey, aiSeries]
 	rag     *bounded[string, ragSeries]
 	uploads *bounded[uploadKey, uploadSeries]
+	codings [len(contentCodings)]codingSeries
 
 	draining prometheus.Gauge
 }
@@ -40,6 +41,7 @@ func newDomain(f *factory) domain {
 		ai:      newAI(f),
 		rag:     newRAG(f),
 		uploads: newUploads(f),
+		codings: newCodings(f),
 
 		draining: f.gauge("health_draining", "1 while the service ends: it is not ready, and waits for the last requests.").WithLabelValues(),
 	}

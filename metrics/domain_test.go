@@ -156,6 +156,24 @@ func TestErrorsAreCountedByKindAndComponent(t *testing.T) {
 	require.Equal(t, 1.0, r.value("errors_total", "kind", "timeout", "component", "database"))
 }
 
+func TestBodiesCountByTheirCoding(t *testing.T) {
+	m := newMetrics(t, metrics.Options{})
+	require.Zero(t, readingOf(t, m).value("http_response_encodings_total", "coding", "br"))
+	m.ObserveCompression("br", 1000, 300, 2*time.Second)
+	m.ObserveCompression("br", 500, 200, time.Second)
+	m.ObserveCompression("identity", 700, 700, time.Second)
+	m.ObserveCompression("x", 700, 700, -time.Second)
+	r := readingOf(t, m)
+	for coding, want := range map[string][4]float64{"br": {2, 1500, 500, 3}, "identity": {1, 700, 700, 1}, "unknown": {1, 700, 700, 0}, "gzip": {}} {
+		require.Equal(t, want, [4]float64{
+			r.value("http_response_encodings_total", "coding", coding),
+			r.value("http_response_encoding_bytes_total", "coding", coding, "stage", "before"),
+			r.value("http_response_encoding_bytes_total", "coding", coding, "stage", "after"),
+			r.value("http_response_encoding_seconds_total", "coding", coding),
+		}, coding)
+	}
+}
+
 func TestACheckIsInOneState(t *testing.T) {
 	m := newMetrics(t, metrics.Options{})
 	last := func() float64 {
@@ -335,6 +353,7 @@ func recordAll(m *metrics.Metrics, s string, d time.Duration, n int64) {
 	m.ObserveHealth(s, s, d, nil)
 	m.ObserveRateLimit(ctx, s, n%2 == 0)
 	m.ObserveCSPReport(s, s)
+	m.ObserveCompression(s, n, n, d)
 	m.ObserveAI(metrics.AICall{Operation: s, Provider: s, Model: s, Duration: d, TimeToFirstChunk: d, InputTokens: int(n), OutputTokens: int(n)})
 	m.ObserveRAG(ctx, s, d, int(n), nil)
 	m.ObserveUpload(metrics.Upload{ContentType: s, Size: n, Rejected: s})

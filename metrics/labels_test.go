@@ -218,6 +218,7 @@ func TestARecorderAllocatesNothingForWhatItKnows(t *testing.T) {
 		"transition":    func() { m.ObserveHealthTransition("db", "healthy", "degraded", nil) },
 		"stuck check":   func() { m.ObserveHealthStuck("db", true) },
 		"drain":         m.ObserveDrain,
+		"compression":   func() { m.ObserveCompression("zstd", 2000, 700, time.Millisecond) },
 		"rate limit":    func() { m.ObserveRateLimit(ctx, "public", true) },
 		"report":        func() { m.ObserveCSPReport("script-src", "report") },
 		"AI":            func() { m.ObserveAI(AICall{Provider: "p", Model: "m", Duration: 1, InputTokens: 1, OutputTokens: 1}) },
