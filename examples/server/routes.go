@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/sluice-go/sluice"
+	"github.com/sluice-go/sluice/compress"
 	"github.com/sluice-go/sluice/examples/server/web"
 	"github.com/sluice-go/sluice/metrics"
 )
@@ -40,6 +41,10 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		return nil, err
 	}
 
+	compressor, err := compress.New(compress.Options{OnResult: s.metrics.ObserveCompression})
+	if err != nil {
+		return nil, err
+	}
 	// The numbers are those of the order in ARCHITECTURE.md. A number without a
 	// layer is the place of a package that is still to come.
 	stack := sluice.Chain(
@@ -52,9 +57,9 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		s.api.Authenticate, // 7 and then ratelimit by role
 		deadlines,          // 8
 		// 9 cache
-		// 10 compress
-		s.monitor.Middleware, // 11: what queries a request made; the monitor itself is in the driver
-		metrics.Router,       // the layers above copy the request, and the route is found further in
+		compressor.Middleware, // 10
+		s.monitor.Middleware,  // 11: what queries a request made; the monitor itself is in the driver
+		metrics.Router,        // the layers above copy the request, and the route is found further in
 	)
 	root := http.NewServeMux()
 	s.health.Mount(root) // 0: probes see the real listener and nothing else

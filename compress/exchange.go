@@ -1,0 +1,211 @@
+package compress
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sluice-go/sluice/internal/respw"
+)
+
+// phase is how far a response has come.
+type phase uint8
+
+const (
+	waiting   phase = iota // nothing has left, and the body is kept back
+	passing                // it goes out as it is
+	streaming              // it goes out through an encoder
+	eating                 // an answer to HEAD, whose length is not known
+	taken                  // the connection is the handler's
+	over                   // the handler has returned
+)
+
+// exchange is one response on its way out. It belongs to one request and is never
+// used again: a goroutine of the handler may outlive it.
+type exchange struct {
+	front respw.Space
+	c     *Compressor
+	w     http.ResponseWriter // outside
+	r     *http.Request       // as it arrived
+
+	accepted acceptance
+
+	mu       sync.Mutex // guards the rest
+	phase    phase
+	verdict  verdict
+	coding   coding
+	off      bool   // it must stay as it is
+	forced   bool   // the client refuses identity
+	flushes  bool   // each write reaches the client
+	overran  bool   // the handler wrote more than it declared
+	sniffed  string // the content type, where the handler has set none
+	status   int    // 0 until the handler has fixed the header
+	declared int64
+	written  int64 // by the handler
+	sent     int64 // of the encoded body
+	spent    time.Duration
+	held     *buffer // of the body
+	trial    *buffer // what an encoder makes of the beginning
+	header   *snapshot
+	enc      encoder
+	values   [roomForValues]string
+}
+
+// begin fixes the header, and decides as far as that can be done.
+func (x *exchange) begin(status int) {
+	h := x.w.Header()
+	x.status, x.declared = status, contentLength(h)
+	x.verdict = x.judge(h)
+	if x.verdict == encode || x.verdict == sniff {
+		x.flushes = isIncremental(h)
+		x.header = takeSnapshot(h)
+		return
+	}
+	x.pass()
+}
+
+// sniffLen is how much of a body tells its content type.
+const sniffLen = 512
+
+// commit sends the header as the handler left it, but for what edit does.
+func (x *exchange) commit(edit func(http.Header)) {
+	h := x.w.Header()
+	var late []field
+	if x.header != nil {
+		late = x.header.restore(h)
+		x.header.free()
+		x.header = nil
+	}
+	edit(h)
+	x.w.WriteHeader(x.status)
+	if late != nil {
+		redo(h, late)
+	}
+}
+
+// pass lets the response go out as it is.
+func (x *exchange) pass() error {
+	x.phase = passing
+	if x.off {
+		x.verdict = never
+	}
+	x.commit(x.markPlain)
+	held := x.held
+	if held == nil {
+		return nil
+	}
+	x.held = nil
+	defer held.free()
+	_, err := x.w.Write(held.b)
+	return err
+}
+
+func (x *exchange) markPlain(h http.Header) {
+	if x.verdict == never {
+		return
+	}
+	x.varies(h)
+	x.retagCondition(h)
+}
+
+// resolve looks at what there is of a body without a content type, as net/http
+// does, and reports whether it may be encoded.
+func (x *exchange) resolve() bool {
+	if x.verdict == sniff {
+		x.verdict = plain
+		if x.held != nil && len(x.held.b) > 0 {
+			x.sniffed = http.DetectContentType(x.held.b)
+			x.verdict = x.judgeType(x.sniffed)
+		}
+	}
+	return x.verdict == encode && !x.off
+}
+
+// write takes what the handler writes, in the phase that the response is in.
+func (x *exchange) write(p []byte) (int, error) {
+	if x.phase == waiting && x.status == 0 {
+		x.begin(http.StatusOK)
+	}
+	if x.overruns(int64(len(p))) {
+		return 0, http.ErrContentLength
+	}
+	switch x.phase {
+	case waiting:
+		return x.hold(p)
+	case streaming:
+		return x.encode(p)
+	case eating:
+		x.written += int64(len(p))
+		return len(p), nil
+	default:
+		return x.w.Write(p)
+	}
+}
+
+// overruns reports whether n more bytes are more than the handler has declared, as
+// the server does, who does not get to know. It, too, refuses all that follows,
+// even if that would fit.
+func (x *exchange) overruns(n int64) bool {
+	if x.phase != passing && x.declared >= 0 && x.written+n > x.declared {
+		x.overran = true
+	}
+	return x.overran && n > 0
+}
+
+// hold keeps p back. A body that gets too long for that is streamed.
+func (x *exchange) hold(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil // nothing to flush, either
+	}
+	have := 0
+	if x.held != nil {
+		have = len(x.held.b)
+	}
+	if !x.flushes && have+len(p) <= x.c.opts.BufferSize {
+		x.keep(p)
+		x.written += int64(len(p))
+		if x.verdict == sniff && len(x.held.b) >= sniffLen && !x.resolve() {
+			return len(p), x.pass()
+		}
+		return len(p), nil
+	}
+	// What is held is tried first, with some of p where there is nothing else.
+	n := 0
+	if x.flushes {
+		n = len(p)
+	} else if have < x.c.opts.BufferSize {
+		n = x.c.opts.BufferSize - have
+	}
+	x.keep(p[:n])
+	x.written += int64(n)
+	if err := x.stream(!x.flushes); err != nil {
+		return n, err
+	}
+	if x.flushes {
+		return n, x.flush()
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	m, err := x.write(p[n:])
+	return n + m, err
+}
+
+func (x *exchange) keep(p []byte) {
+	if x.held == nil {
+		x.held = takeBuffer(int(min(max(x.declared, int64(len(p))), int64(x.c.opts.BufferSize))))
+	}
+	x.held = x.held.append(p)
+}
+
+// append returns b with p at its end, or a larger one.
+func (b *buffer) append(p []byte) *buffer {
+	if have := len(b.b); have+len(p) > cap(b.b) {
+		larger := takeBuffer(max(2*have, have+len(p)))
+		larger.b = append(larger.b, b.b...)
+		b.free()
+		b = larger
+	}
+	b.b = append(b.b, p...)
+	return b
+}
