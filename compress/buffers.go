@@ -1,9 +1,6 @@
 package compress
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // bufferSizes are the capacities that are kept: what most bodies need, and not so
 // many that the pools hold more than is in use. Larger buffers are left to the
@@ -20,8 +17,11 @@ type buffer struct{ b []byte }
 
 // takeBuffer returns an empty buffer for n bytes.
 func takeBuffer(n int) *buffer {
-	class := slices.IndexFunc(bufferSizes[:], func(size int) bool { return n <= size })
-	if class < 0 {
+	class := 0
+	for class < len(bufferSizes) && n > bufferSizes[class] {
+		class++
+	}
+	if class == len(bufferSizes) {
 		return &buffer{make([]byte, 0, n)}
 	}
 	if b, ok := bufferPools[class].Get().(*buffer); ok {
@@ -35,8 +35,8 @@ func (b *buffer) free() {
 	if cap(b.b) > largestBuffer {
 		return
 	}
-	for class, size := range slices.Backward(bufferSizes[:]) {
-		if cap(b.b) >= size {
+	for class := len(bufferSizes) - 1; class >= 0; class-- {
+		if cap(b.b) >= bufferSizes[class] {
 			b.b = b.b[:0]
 			bufferPools[class].Put(b)
 			return

@@ -15,7 +15,7 @@ import (
 type Compressor struct {
 	opts       Options
 	offered    []coding
-	types      typeSet
+	types      *typeSet
 	negotiator negotiator
 	codecs     [codings]codec
 	streams    [codings]gauge
@@ -116,15 +116,21 @@ type middleware struct {
 
 func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := m.c
-	x := &exchange{c: c, w: w, r: r, accepted: c.negotiator.accepts(r.Header["Accept-Encoding"]), declared: -1}
-	x.off = c.opts.Skip != nil && c.opts.Skip(r)
-	if c.opts.NotAcceptable && !x.off && x.accepted.choose(c.offered) == refused {
-		w.Header().Set("Accept-Encoding", c.offer()) // RFC 9110 §12.5.3
-		addVary(w.Header(), "Accept-Encoding", nil)
-		problem.Write(w, r, problem.Problem{Status: http.StatusNotAcceptable, Detail: "None of the content codings that the client takes is available."})
+	if c.opts.Skip != nil && c.opts.Skip(r) {
+		m.next.ServeHTTP(w, r)
 		return
 	}
-	if header := c.translated(r, x.accepted); header != nil && !x.off {
+	accepted := c.negotiator.accepts(r.Header["Accept-Encoding"])
+	switch best := accepted.choose(c.offered); {
+	case best == refused && c.opts.NotAcceptable:
+		c.refuse(w, r)
+		return
+	case best == identity || best == refused:
+		c.lookOn(w, r, m.next)
+		return
+	}
+	x := &exchange{c: c, w: w, r: r, accepted: accepted, declared: -1}
+	if header := c.translated(r, accepted); header != nil {
 		x.serveTranslated(header, m.next)
 		return
 	}
@@ -141,18 +147,16 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // open returns the writer for the handler. It is a recorder of its own, as inside
 // of x a response is another one than outside.
 func (x *exchange) open(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *respw.Recorder) {
-	var start respw.Instant
-	outer := respw.From(w)
-	if outer != nil {
-		start = outer.Start()
-	} else {
-		start = respw.Now()
-	}
-	front, rec := x.front.WrapLike((*writer)(x), w, r, start)
-	if info := reqinfo.Find(w, r); info != nil {
+	front, rec := x.front.WrapLike((*writer)(x), w, r)
+	carry(rec, w, r)
+	return front, rec
+}
+
+// carry lets layers further in find what layers further out know of the request.
+func carry(rec *respw.Recorder, outside http.ResponseWriter, r *http.Request) {
+	if info := reqinfo.Find(outside, r); info != nil {
 		rec.Carry(info, nil)
 	}
-	return front, rec
 }
 
 // serveTranslated hands on a copy of the request with other conditions.
@@ -170,6 +174,13 @@ func (x *exchange) serveTranslated(header http.Header, next http.Handler) {
 		x.finish(e.Returned())
 	}()
 	e.Next(next)
+}
+
+// refuse answers a client that takes neither a coding nor none.
+func (c *Compressor) refuse(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Accept-Encoding", c.offer()) // RFC 9110 §12.5.3
+	addVary(w.Header(), "Accept-Encoding", nil)
+	problem.Write(w, r, problem.Problem{Status: http.StatusNotAcceptable, Detail: "None of the content codings that the client takes is available."})
 }
 
 // offer is the value of Accept-Encoding in a response.

@@ -122,14 +122,16 @@ func (c *comparison) vary() {
 	switch before := len(theirs) - len(without(theirs)); {
 	case before > 0:
 		c.Equal(before, count, "Vary\n%s", c)
+	case c.stays() && !c.welcome(): // who takes no coding is told of those that others get
+		c.LessOrEqual(count, 1, "Vary\n%s", c)
 	case c.stays():
 		c.Equal(0, count, "Vary\n%s", c)
-	case c.model.status == 304: // its 200 may have had a coding
-		c.LessOrEqual(count, 1, "Vary\n%s", c)
+	case c.model.status == 304 && c.model.header.Get("Content-Encoding") == "" && !httpheader.HasToken(c.model.header["Cache-Control"], "no-transform"):
+		c.LessOrEqual(count, 1, "Vary\n%s", c) // its 200 may have had a coding
 		c.True(count == 1 || c.model.off, "Vary\n%s", c)
 	case c.coding() != "" || c.varies():
 		c.Equal(1, count, "Vary\n%s", c)
-	case slices.Contains([]int{204, 205}, c.model.status) || c.model.header.Get("Content-Encoding") != "" || httpheader.HasToken(c.model.header["Cache-Control"], "no-transform"):
+	case slices.Contains([]int{204, 205, 304}, c.model.status) || c.model.header.Get("Content-Encoding") != "" || httpheader.HasToken(c.model.header["Cache-Control"], "no-transform"):
 		c.Equal(0, count, "Vary\n%s", c)
 	default:
 		c.LessOrEqual(count, 1, "Vary\n%s", c)

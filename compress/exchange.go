@@ -34,12 +34,11 @@ type exchange struct {
 	phase    phase
 	verdict  verdict
 	coding   coding
-	off      bool   // it must stay as it is
-	forced   bool   // the client refuses identity
-	flushes  bool   // each write reaches the client
-	overran  bool   // the handler wrote more than it declared
-	sniffed  string // the content type, where the handler has set none
-	status   int    // 0 until the handler has fixed the header
+	off      bool // it must stay as it is
+	forced   bool // the client refuses identity
+	flushes  bool // each write reaches the client
+	overran  bool // the handler wrote more than it declared
+	status   int  // 0 until the handler has fixed the header
 	declared int64
 	written  int64 // by the handler
 	sent     int64 // of the encoded body
@@ -47,21 +46,24 @@ type exchange struct {
 	held     *buffer // of the body
 	trial    *buffer // what an encoder makes of the beginning
 	header   *snapshot
+	has      traits // of the header
 	enc      encoder
 	values   [roomForValues]string
 }
 
 // begin fixes the header, and decides as far as that can be done.
 func (x *exchange) begin(status int) {
-	h := x.w.Header()
-	x.status, x.declared = status, contentLength(h)
-	x.verdict = x.judge(h)
+	var o outline
+	x.header, o = takeSnapshot(x.w.Header())
+	x.status, x.declared, x.has = status, o.declared(), o.has
+	x.verdict = x.judge(&o)
 	if x.verdict == encode || x.verdict == sniff {
-		x.flushes = isIncremental(h)
-		x.header = takeSnapshot(h)
+		x.flushes = o.isIncremental()
 		return
 	}
-	x.pass()
+	x.header.free() // nothing can have changed
+	x.header = nil
+	_ = x.pass() // there is no body yet
 }
 
 // sniffLen is how much of a body tells its content type.
@@ -72,7 +74,9 @@ func (x *exchange) commit(edit func(http.Header)) {
 	h := x.w.Header()
 	var late []field
 	if x.header != nil {
-		late = x.header.restore(h)
+		var gains traits
+		late, gains = x.header.restore(h)
+		x.has |= gains
 		x.header.free()
 		x.header = nil
 	}
@@ -104,7 +108,7 @@ func (x *exchange) markPlain(h http.Header) {
 	if x.verdict == never {
 		return
 	}
-	x.varies(h)
+	x.c.varies(h, (*[1]string)(x.values[varyValue:]))
 	x.retagCondition(h)
 }
 
@@ -114,8 +118,8 @@ func (x *exchange) resolve() bool {
 	if x.verdict == sniff {
 		x.verdict = plain
 		if x.held != nil && len(x.held.b) > 0 {
-			x.sniffed = http.DetectContentType(x.held.b)
-			x.verdict = x.judgeType(x.sniffed)
+			x.values[typeValue] = http.DetectContentType(x.held.b)
+			x.verdict = x.judgeType(x.values[typeValue])
 		}
 	}
 	return x.verdict == encode && !x.off

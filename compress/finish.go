@@ -103,7 +103,9 @@ func (x *exchange) encodeWhole(head bool) bool {
 	}
 	x.phase = passing
 	x.commit(func(h http.Header) { x.markEncoded(h, len(out.b)) })
-	dropDigestTrailers(x.w.Header())
+	if x.has&hasTrailer != 0 {
+		dropDigestTrailers(x.w.Header())
+	}
 	if !head {
 		_, _ = x.w.Write(out.b)
 	}

@@ -53,9 +53,9 @@ func (c *Compressor) takes(a acceptance) func(coding) bool {
 }
 
 // varies tells caches what the coding depends on (RFC 9110 §12.5.5).
-func (x *exchange) varies(h http.Header) {
-	addVary(h, "Accept-Encoding", (*[1]string)(x.values[varyValue:]))
-	if x.c.opts.GuardCrossSite {
+func (c *Compressor) varies(h http.Header, room *[1]string) {
+	addVary(h, "Accept-Encoding", room)
+	if c.opts.GuardCrossSite {
 		addVary(h, "Sec-Fetch-Site", nil)
 	}
 }
@@ -79,18 +79,26 @@ func (x *exchange) set(h http.Header, name string, i int, value string) {
 // markEncoded makes a header that of the encoded representation. length is -1
 // where it is not known.
 func (x *exchange) markEncoded(h http.Header, length int) {
-	x.varies(h)
+	x.c.varies(h, (*[1]string)(x.values[varyValue:]))
 	x.set(h, "Content-Encoding", codingValue, x.coding.String())
-	if x.sniffed != "" { // net/http does not look into an encoded body
-		x.set(h, "Content-Type", typeValue, x.sniffed)
+	if sniffed := x.values[typeValue]; sniffed != "" { // net/http does not look into an encoded body
+		x.set(h, "Content-Type", typeValue, sniffed)
 	}
-	delete(h, "Content-Length")
-	if length >= 0 && !hasTrailers(h) { // on HTTP/1.1 a length would leave no place for them
+	if x.has&hasLength != 0 {
+		delete(h, "Content-Length")
+	}
+	if length >= 0 && x.has&hasTrailer == 0 { // on HTTP/1.1 a length would leave no place for them
 		x.set(h, "Content-Length", lengthValue, strconv.Itoa(length))
 	}
-	delete(h, "Accept-Ranges") // ranges are of the identity representation
-	x.retag(h, x.coding)
-	dropDigests(h)
+	if x.has&hasRanges != 0 {
+		delete(h, "Accept-Ranges") // ranges are of the identity representation
+	}
+	if x.has&hasTag != 0 {
+		x.retag(h, x.coding)
+	}
+	if x.has&(hasDigest|hasTrailer) != 0 {
+		dropDigests(h)
+	}
 }
 
 // retag makes the entity tag that of a coding (RFC 9110 §8.8.3.3).

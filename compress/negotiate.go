@@ -21,11 +21,7 @@ var usualFields = [...]string{
 
 // acceptance is what a client takes: a weight in thousandths for each coding,
 // identity included; 0 is refused.
-type acceptance struct {
-	weight [codings]uint16
-	named  bool // Accept-Encoding lists identity itself, so that it ranks by its weight
-	absent bool // there is no Accept-Encoding field, and identity only is sent
-}
+type acceptance struct{ weight [codings]uint16 }
 
 // choose returns the coding to apply, by weight and then by order; identity where
 // that is better or nothing else is taken, refused where nothing at all is.
@@ -110,7 +106,7 @@ const (
 // not ours count for nothing; dcb and dcz are never meant by "*" (RFC 9842).
 func parseAcceptance(lines []string) acceptance {
 	if len(lines) == 0 {
-		return acceptance{weight: [codings]uint16{identity: lowest}, absent: true}
+		return acceptance{[codings]uint16{identity: lowest}} // the RFC allows any coding, and clients do not expect one
 	}
 	var weight [codings]uint16
 	for c := range weight {
@@ -141,8 +137,7 @@ func parseAcceptance(lines []string) acceptance {
 // acceptable unless the field excludes it by name or by "*;q=0" (RFC 9110
 // §12.5.3); any other "*" does not rank it among the codings.
 func settle(weight [codings]uint16, others uint16) acceptance {
-	named := weight[identity] != unlisted
-	if !named {
+	if weight[identity] == unlisted {
 		weight[identity] = min(others, lowest)
 	}
 	if others == unlisted {
@@ -153,7 +148,7 @@ func settle(weight [codings]uint16, others uint16) acceptance {
 			weight[c] = others
 		}
 	}
-	return acceptance{weight: weight, named: named}
+	return acceptance{weight}
 }
 
 // acceptedCoding finds a coding by its name in any letter case. The lengths keep

@@ -160,28 +160,6 @@ func TestForced(t *testing.T) {
 	}
 }
 
-func TestWhatAnAcceptanceTellsOfTheField(t *testing.T) {
-	for _, tt := range []struct {
-		name          string
-		lines         []string
-		named, absent bool
-	}{
-		{"no field", nil, false, true},
-		{"an empty value", []string{""}, false, false},
-		{"a coding", []string{"gzip"}, false, false},
-		{"the star", []string{"*"}, false, false},
-		{"identity", []string{"gzip, identity;q=0.5"}, true, false},
-		{"identity refused", []string{"gzip", "identity;q=0"}, true, false},
-		{"identity with a weight that cannot be read", []string{"identity;q=x"}, false, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			a := parseAcceptance(tt.lines)
-			require.Equal(t, tt.named, a.named)
-			require.Equal(t, tt.absent, a.absent)
-		})
-	}
-}
-
 // Trap d.2: a field of ten kilobytes, or of a megabyte, which is what net/http
 // lets through. With time squared this would not end.
 func TestHugeFields(t *testing.T) {

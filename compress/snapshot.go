@@ -24,12 +24,15 @@ var snapshots = sync.Pool{New: func() any { return &snapshot{make([]field, 0, 16
 // maxSnapshot is how many fields are worth keeping the room for.
 const maxSnapshot = 128
 
-func takeSnapshot(h http.Header) *snapshot {
-	s := snapshots.Get().(*snapshot)
+// takeSnapshot goes through h once for all that is to be known of it: a look-up of
+// each field would take longer.
+func takeSnapshot(h http.Header) (s *snapshot, o outline) {
+	s = snapshots.Get().(*snapshot)
 	for name, values := range h {
 		s.fields = append(s.fields, field{name, values})
+		o.add(name, values)
 	}
-	return s
+	return s, o
 }
 
 func (s *snapshot) free() {
@@ -62,13 +65,15 @@ func sameValues(a, b []string) bool {
 
 // restore puts h back to what it was, and returns what has changed since: fields
 // that were removed have no values there. Trailers that were not announced stay as
-// they are now: the server must know of them to leave a place for them.
-func (s *snapshot) restore(h http.Header) (late []field) {
+// they are now: the server must know of them to leave a place for them, and gains
+// tells that there are.
+func (s *snapshot) restore(h http.Header) (late []field, gains traits) {
 	if s.same(h) {
-		return nil
+		return nil, 0
 	}
 	for name, values := range h {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
+			gains = hasTrailer
 			continue
 		}
 		i := slices.IndexFunc(s.fields, func(f field) bool { return f.name == name })
@@ -86,7 +91,7 @@ func (s *snapshot) restore(h http.Header) (late []field) {
 		}
 		h[f.name] = f.values
 	}
-	return late
+	return late, gains
 }
 
 // redo puts changes back that restore has taken away.

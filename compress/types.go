@@ -3,6 +3,7 @@ package compress
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sluice-go/sluice/internal/httpheader"
 )
@@ -30,10 +31,58 @@ type typeSet struct {
 	main     map[string]bool // "text" for "text/*"
 	suffixes map[string]bool // "json" for "*+json"
 	all      bool            // "*/*"
+
+	known [knownTypes]atomic.Pointer[knownType]
 }
 
-func newTypeSet(patterns []string) (typeSet, error) {
-	s := typeSet{exact: map[string]bool{}, main: map[string]bool{}, suffixes: map[string]bool{}}
+// contentType is what matters of a Content-Type field.
+type contentType struct {
+	name   string // in lower case, without parameters
+	listed bool   // it is worth encoding
+	framed bool   // it has parts that are not to be touched
+}
+
+// knownTypes is how many fields are remembered. Those of handlers are few; one that
+// puts what clients say into its own fills the memory, and no more.
+const (
+	knownTypes    = 64
+	maxTypeLength = 128
+)
+
+// knownType is a field that was read before.
+type knownType struct {
+	field string
+	contentType
+}
+
+// of reads a Content-Type field, and remembers it if there is room in its place.
+func (s *typeSet) of(field string) contentType {
+	n := len(field)
+	if n == 0 || n > maxTypeLength {
+		return s.read(field)
+	}
+	place := &s.known[(n+31*int(field[n/2])+7*int(field[n-1]))%knownTypes]
+	known := place.Load()
+	if known != nil && known.field == field {
+		return known.contentType
+	}
+	t := s.read(field)
+	if known == nil {
+		place.CompareAndSwap(nil, &knownType{strings.Clone(field), t})
+	}
+	return t
+}
+
+func (s *typeSet) read(field string) contentType {
+	value, _ := httpheader.CutParams(field)
+	t := contentType{name: strings.Clone(strings.ToLower(value))}
+	t.framed = isRPC(t.name) || t.name == "multipart/byteranges"
+	t.listed = !t.framed && s.has(t.name)
+	return t
+}
+
+func newTypeSet(patterns []string) (*typeSet, error) {
+	s := &typeSet{exact: map[string]bool{}, main: map[string]bool{}, suffixes: map[string]bool{}}
 	var bad []string
 	for _, given := range patterns {
 		p := strings.ToLower(given)
@@ -71,12 +120,6 @@ func (s *typeSet) has(mediaType string) bool {
 	}
 	plus := strings.LastIndexByte(sub, '+')
 	return plus >= 0 && s.suffixes[sub[plus+1:]]
-}
-
-// mediaType is the type of a Content-Type field in lower case.
-func mediaType(field string) string {
-	value, _ := httpheader.CutParams(field)
-	return strings.ToLower(value)
 }
 
 // isRPC reports whether a body is a stream of gRPC, which has frames and a

@@ -68,6 +68,14 @@ func (r *Recorder) OnHeader(h HeaderHook) bool {
 	return true
 }
 
+// FirstHook is HookSpace and OnHeader in one, without a lock, for a layer that has
+// made the recorder and not handed on its writer yet.
+func (r *Recorder) FirstHook(room *Hooks, h HeaderHook) {
+	room.headers = append(room.space[:0], h)
+	r.hooks.Store(room)
+	r.state.Or(flagHooked)
+}
+
 // Watch registers a watcher. It comes too late for what has happened already.
 func (r *Recorder) Watch(w Watcher) {
 	hooks := r.hookRoom()

@@ -31,7 +31,7 @@ type Recorder struct {
 	head      bool
 	http1     bool
 	bytes     atomic.Int64 // negative: of a body that does not leave
-	start     Instant
+	start     atomic.Int64 // an Instant, or 0 while nobody has asked
 	firstByte atomic.Int64 // nanoseconds since start, 0 until known
 	carrier   any
 	watcher   Watcher // the first one
@@ -41,8 +41,14 @@ type Recorder struct {
 // Inner is the writer that is recorded.
 func (r *Recorder) Inner() http.ResponseWriter { return r.inner }
 
-// Start is the instant from which first-byte times count.
-func (r *Recorder) Start() Instant { return r.start }
+// Start is the instant from which first-byte times count. Where [Space.WrapLike] was
+// given none, it is when somebody first asks.
+func (r *Recorder) Start() Instant {
+	if r.start.Load() == 0 {
+		r.start.CompareAndSwap(0, int64(Now()))
+	}
+	return Instant(r.start.Load())
+}
 
 // Carry attaches what belongs to the request, for inner layers that are handed
 // the same writer, and its first watcher. It is called before the writer is
@@ -187,6 +193,13 @@ func (r *Recorder) BodyAllowed() bool {
 	return !r.head && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-func (r *Recorder) sinceStart() int64 { return max(1, int64(r.start.Elapsed())) }
+// sinceStart is 1 while nobody has asked for the start, and so for what comes after.
+func (r *Recorder) sinceStart() int64 {
+	start := r.start.Load()
+	if start == 0 {
+		return 1
+	}
+	return max(1, int64(Instant(start).Elapsed()))
+}
 
 func (r *Recorder) stampFirstByte(at int64) (first bool) { return r.firstByte.CompareAndSwap(0, at) }

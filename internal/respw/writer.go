@@ -30,18 +30,20 @@ type Space struct{ w writer }
 
 // Wrap is [Wrap] for a writer that is known not to be recorded.
 func (s *Space) Wrap(w http.ResponseWriter, r *http.Request, start Instant) (http.ResponseWriter, *Recorder) {
-	return s.WrapLike(w, w, r, start)
+	rw, rec := s.WrapLike(w, w, r)
+	rec.start.Store(int64(start))
+	return rw, rec
 }
 
 // WrapLike is Wrap for a writer that has every optional interface and passes
 // their calls on to like: the result has those of like. It is for layers that
-// change a response.
-func (s *Space) WrapLike(w, like http.ResponseWriter, r *http.Request, start Instant) (http.ResponseWriter, *Recorder) {
+// change a response, and so begin a recorder that further layers inside may need.
+// The clock is not read before one does.
+func (s *Space) WrapLike(w, like http.ResponseWriter, r *http.Request) (http.ResponseWriter, *Recorder) {
 	rec := &s.w.rec
 	rec.inner = w
 	rec.head = r.Method == http.MethodHead
 	rec.http1 = r.ProtoMajor < 2
-	rec.start = start
 	return s.w.as(shapeOf(like)), rec
 }
 
