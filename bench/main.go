@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/sluice-go/sluice/bench/compress"
 	"github.com/sluice-go/sluice/bench/dbmon"
 	"github.com/sluice-go/sluice/bench/health"
 	"github.com/sluice-go/sluice/bench/internal/harness"
@@ -26,6 +28,7 @@ var suites = []struct {
 	open func() (harness.Suite, error)
 	more func(io.Writer) error // what the time of one request does not show
 }{
+	{"compress", compress.Suite, nil},
 	{"dbmon", dbmon.Suite, nil},
 	{"health", health.Suite, health.Queue},
 	{"metrics", metrics.Suite, nil},
@@ -53,6 +56,7 @@ func run(args []string, stdout io.Writer) error {
 	flags.DurationVar(&o.Time, "time", 0, "time for each package (default 45s)")
 	flags.IntVar(&o.Rounds, "rounds", 0, "the least number of rounds (default 3)")
 	flags.StringVar(&o.Each, "each", "", "time of one subject in one round, or a count such as 1000x (default 50ms)")
+	cpu := flags.Int("cpu", 0, "processors, as GOMAXPROCS (default all)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -61,6 +65,7 @@ func run(args []string, stdout io.Writer) error {
 			return fmt.Errorf("%q is none of %s", name, strings.Join(names, ", "))
 		}
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(*cpu))
 	for _, s := range suites {
 		if flags.NArg() > 0 && !slices.Contains(flags.Args(), s.name) {
 			continue

@@ -30,6 +30,8 @@ func (b Bar) places(s Suite) (inCase, against int, err error) {
 		return 0, 0, fmt.Errorf("no case is named %q", b.Case)
 	case against < 0:
 		return 0, 0, fmt.Errorf("no subject is named %q", b.Against)
+	case slices.Contains(s.Subjects[against].Without, b.Case):
+		return 0, 0, fmt.Errorf("%s has no answer to %q", b.Against, b.Case)
 	default:
 		return inCase, against, nil
 	}

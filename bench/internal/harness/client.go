@@ -30,7 +30,7 @@ type Case struct {
 	Name    string
 	Method  string
 	Target  string
-	Header  http.Header // added to that of a browser
+	Header  http.Header // added to that of a browser; a field without values is left out
 	Body    []byte
 	Clients int // at the same time; 0 is one, without a goroutine of its own
 }
@@ -56,7 +56,9 @@ func NewClient(c Case) (*Client, error) {
 		return nil, fmt.Errorf("harness: %s: %w", c.Name, err)
 	}
 	for name, values := range c.Header {
-		req.Header[name] = values
+		if req.Header[name] = values; values == nil {
+			delete(req.Header, name)
+		}
 	}
 	req.RemoteAddr = "203.0.113.7:49152"
 	client := &Client{writer: writer{header: http.Header{}}}
@@ -100,10 +102,14 @@ func (b *body) Close() error               { return nil }
 type writer struct {
 	header http.Header
 	n      int64
+	empty  bool // a status without a body was sent
 }
 
 func (w *writer) Header() http.Header { return w.header }
-func (w *writer) WriteHeader(int)     {}
+
+func (w *writer) WriteHeader(status int) {
+	w.empty = w.empty || status == http.StatusNoContent
+}
 
 func (w *writer) Write(p []byte) (int, error) {
 	w.n += int64(len(p))

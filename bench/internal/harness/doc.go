@@ -1,6 +1,6 @@
 // Package harness measures what a middleware adds to a request.
 //
-// The subjects of a [Suite] take turns (A B C A B C ...), in one process and
+// The subjects of a [Suite] take turns (A B C, B C A, ...), in one process and
 // with the same requests. What a subject adds is its time less that of the bare
 // handler in the same round, so that a machine that gets slower for a while
 // slows down both; what is printed is the median of the rounds, with the

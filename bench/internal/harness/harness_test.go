@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -35,8 +36,8 @@ func suite(cases ...Case) Suite {
 		Cases:   cases,
 		Bare:    []Bare{{"bare", allocating(2)}},
 		Subjects: []Subject{
-			{"one object", allocating(3), "bare"},
-			{"ten objects", allocating(12), "bare"},
+			{Name: "one object", Handler: allocating(3), Over: "bare"},
+			{Name: "ten objects", Handler: allocating(12), Over: "bare"},
 		},
 	}
 }
@@ -122,6 +123,60 @@ func TestARatioToNothingIsNoise(t *testing.T) {
 	require.Contains(t, ratio([]sample{{ns: 5}, {ns: 5}}, []sample{{ns: 1}, {ns: -1}}), "noise")
 }
 
+func TestASubjectIsLeftOutWhereItHasNoAnswer(t *testing.T) {
+	s := suite(serial, parallel)
+	s.Subjects[1].Without = []string{"serial"}
+	report, err := s.Measure(quick)
+	require.NoError(t, err)
+	require.Empty(t, report.cases[0].rows[1].added)
+	require.Len(t, report.cases[1].rows[1].added, 3)
+	var out strings.Builder
+	require.NoError(t, report.Print(&out))
+	require.Regexp(t, `(?s)\nserial\n.*-\s+-\s+-\s+-\s+-\s+ten objects\n.*\nparallel\n`, out.String())
+	s.Bars = []Bar{{Case: "serial", Against: "ten objects"}}
+	_, err = s.Measure(quick)
+	require.EqualError(t, err, `harness: a bar: ten objects has no answer to "serial"`)
+}
+
+func TestTheTimeOfTheProcessorsLeavesOutWaiting(t *testing.T) {
+	if worked() == 0 {
+		t.Skip("this system does not tell")
+	}
+	var waited time.Duration
+	patient := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		<-time.After(20 * time.Millisecond)
+		waited = time.Since(start)
+		hello(w, r)
+	})
+	restore, err := benchTime("1x")
+	require.NoError(t, err)
+	defer restore()
+	cost, err := Suite{CPU: true}.measure(serial, patient)
+	require.NoError(t, err)
+	require.Less(t, cost.ns, float64(waited.Nanoseconds()))
+	cost, err = Suite{}.measure(serial, patient)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, cost.ns, float64(waited.Nanoseconds()))
+}
+
+func TestAnAnswerMayHaveNoBody(t *testing.T) {
+	none := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	_, err := Suite{Cases: []Case{serial}, Bare: []Bare{{"bare", none}}}.Measure(quick)
+	require.NoError(t, err)
+}
+
+func TestAFieldWithoutValuesIsLeftOut(t *testing.T) {
+	client, err := NewClient(Case{Method: "GET", Target: "/things", Header: http.Header{"Accept-Encoding": nil}})
+	require.NoError(t, err)
+	defer client.Close()
+	client.Do(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, there := r.Header["Accept-Encoding"]
+		require.False(t, there)
+		require.NotEmpty(t, r.Header["Accept"])
+	}))
+}
+
 func TestASpreadIsTakenOfSortedValues(t *testing.T) {
 	of := func(ns ...float64) spread {
 		var samples []sample
@@ -143,9 +198,9 @@ func TestWhatCannotBeMeasuredIsAnError(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"a subject that does not answer", Suite{Cases: []Case{serial}, Bare: []Bare{{"bare", http.HandlerFunc(hello)}}, Subjects: []Subject{{"mute", silent, "bare"}}}, quick, "serial: mute"},
+		{"a subject that does not answer", Suite{Cases: []Case{serial}, Bare: []Bare{{"bare", http.HandlerFunc(hello)}}, Subjects: []Subject{{Name: "mute", Handler: silent, Over: "bare"}}}, quick, "serial: mute"},
 		{"an application that does not answer", Suite{Cases: []Case{serial}, Bare: []Bare{{"mute", silent}}}, quick, "serial: mute"},
-		{"an application that is not there", Suite{Cases: []Case{serial}, Subjects: []Subject{{"lost", silent, "bare"}}}, quick, `lost: no bare application is named "bare"`},
+		{"an application that is not there", Suite{Cases: []Case{serial}, Subjects: []Subject{{Name: "lost", Handler: silent, Over: "bare"}}}, quick, `lost: no bare application is named "bare"`},
 		{"a request that is none", suite(Case{Name: "odd", Method: "GET"}), quick, "odd: bare"},
 		{"a time that is none", suite(serial), Options{Each: "soon"}, "Each"},
 	}

@@ -31,6 +31,9 @@ func newReport(s Suite) *Report {
 // Print writes one table for each case.
 func (r *Report) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%s: added by one layer, over the same handler without it\n", r.suite.Package)
+	if r.suite.CPU {
+		fmt.Fprintln(w, "times are those that the processors worked")
+	}
 	fmt.Fprintf(w, "%s %s/%s, %d cores; %d interleaved rounds: median (min-max)\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), r.rounds)
 	for i, c := range r.suite.Cases {
@@ -62,6 +65,9 @@ const quiet = 1.15
 func (r *Report) noise() (worst float64) {
 	for _, c := range r.cases {
 		for _, row := range c.rows {
+			if len(row.bare) == 0 {
+				continue
+			}
 			bare := spreadOf(row.bare, inTime)
 			worst = max(worst, bare.median/bare.min)
 		}
@@ -74,6 +80,10 @@ func (r *Report) table(w io.Writer, c Case, cr caseReport) error {
 	fmt.Fprintf(w, "\n%s\n", c.Name)
 	fmt.Fprintf(t, "added ns\t(min-max)\tallocs\tbytes\tratio\t(min-max)\tbare ns\t  subject\n")
 	for i, s := range r.suite.Subjects {
+		if len(cr.rows[i].added) == 0 {
+			fmt.Fprintf(t, "-\t\t-\t-\t-\t\t-\t  %s\n", s.Name)
+			continue
+		}
 		ns := spreadOf(cr.rows[i].added, inTime)
 		fmt.Fprintf(t, "%.0f\t(%.0f-%.0f)\t%.0f\t%.0f\t%s\t%.0f\t  %s\n",
 			ns.median, ns.min, ns.max,
