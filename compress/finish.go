@@ -90,13 +90,7 @@ func (x *exchange) encodeWhole(head bool) bool {
 	}
 	out := takeBuffer(len(body))
 	defer func() { out.free() }()
-	var err error
-	pad := padding(x.c.opts.Padding)
-	err = x.timed(func() error {
-		out.b, err = x.c.codecs[x.coding].whole(out.b, body, pad)
-		return err
-	})
-	x.c.busy[x.coding].give()
+	err := x.encodeInto(out, body)
 	if err != nil || len(out.b) >= len(body) && !x.forced {
 		x.tell(identity, x.written, x.written)
 		return false
@@ -111,6 +105,15 @@ func (x *exchange) encodeWhole(head bool) bool {
 	}
 	x.tell(x.coding, x.written, int64(len(out.b)))
 	return true
+}
+
+func (x *exchange) encodeInto(out *buffer, body []byte) error {
+	defer x.c.busy[x.coding].give()
+	pad := padding(x.c.opts.Padding)
+	return x.timed(func() (err error) {
+		out.b, err = x.c.codecs[x.coding].whole(out.b, body, pad)
+		return err
+	})
 }
 
 // tell reports a result. Hooks are called by the handler's goroutine, as the last

@@ -1,0 +1,4 @@
+package compress
+
+// Racing is for the tests from outside.
+const Racing = racing
