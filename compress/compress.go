@@ -58,9 +58,9 @@ type gauge struct {
 	used  atomic.Int64
 }
 
-// take reports whether there was room. Where must is set there is.
-func (g *gauge) take(must bool) bool {
-	if g.used.Add(1) > g.limit && g.limit >= 0 && !must {
+// take reports whether there was room.
+func (g *gauge) take() bool {
+	if g.used.Add(1) > g.limit && g.limit >= 0 {
 		g.used.Add(-1)
 		return false
 	}
@@ -73,14 +73,27 @@ func (g *gauge) give() { g.used.Add(-1) }
 // at the same time: a stream of zstd needs the least time and memory.
 var cheaper = [...]coding{brotlied, gzipped, zstded}
 
-// claim takes room for a body in the best coding that has some, at most as dear
-// as want: identity if none has. must makes room in that one.
-func (c *Compressor) claim(gauges *[codings]gauge, a acceptance, want coding, must bool) coding {
-	for _, next := range cheaper[slices.Index(cheaper[:], want):] {
-		if next != want && (c.codecs[next] == nil || a.weight[next] == 0) {
-			continue
+// choices are codings of which a response may have any.
+type choices uint8
+
+func (s choices) have(c coding) bool { return s&(1<<c) != 0 }
+
+// choicesOf are those of order that the client likes no less than identity.
+func choicesOf(order []coding, a acceptance) (s choices) {
+	for _, c := range order {
+		if a.weight[c] > 0 && a.weight[c] >= a.weight[identity] {
+			s |= 1 << c
 		}
-		if gauges[next].take(must) {
+	}
+	return s
+}
+
+// claim takes room for a body in the best coding that has some, at most as dear
+// as want: identity if none has, even for a client that refuses it, who could
+// otherwise take all the memory.
+func (c *Compressor) claim(gauges *[codings]gauge, want coding, among choices) coding {
+	for _, next := range cheaper[slices.Index(cheaper[:], want):] {
+		if among.have(next) && gauges[next].take() {
 			return next
 		}
 	}
@@ -129,7 +142,8 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.lookOn(w, r, m.next)
 		return
 	}
-	x := &exchange{c: c, w: w, r: r, accepted: accepted, declared: -1}
+	x := &exchange{c: c, w: w, r: r, accepted: accepted, declared: -1, head: r.Method == http.MethodHead}
+	x.guarded = c.opts.GuardCrossSite && isCrossSite(r)
 	if header := c.translated(r, accepted); header != nil {
 		x.serveTranslated(header, m.next)
 		return

@@ -39,7 +39,7 @@ func (c *Compressor) settle(status int, r *http.Request, o *outline) (v verdict,
 
 // judge decides about a response from its status and header.
 func (x *exchange) judge(o *outline) verdict {
-	if x.off {
+	if x.off.Load() {
 		return never
 	}
 	if v, settled := x.c.settle(x.status, x.r, o); settled {
@@ -60,25 +60,23 @@ func (x *exchange) judgeType(contentType string) verdict {
 	switch {
 	case t.framed || !t.listed && !x.forced:
 		return never
-	case x.guarded():
+	case x.guarded:
 		return plain
 	case x.declared == 0, x.declared > 0 && x.declared < int64(x.c.opts.MinSize) && !x.forced:
 		return plain
 	}
-	x.coding = x.accepted.choose(order)
+	x.coding, x.choices = x.accepted.choose(order), choicesOf(order, x.accepted)
 	if x.coding == identity || x.coding == refused {
 		return plain
 	}
 	return encode
 }
 
-// guarded reports whether another site made a browser send a request with what
-// identifies its user (Fetch Metadata Request Headers, section 2.4).
-func (x *exchange) guarded() bool {
-	if !x.c.opts.GuardCrossSite {
-		return false
-	}
-	h := x.r.Header
+// isCrossSite reports whether another site made a browser send a request with what
+// identifies its user (Fetch Metadata Request Headers, section 2.4). It is asked
+// before a handler can change the request.
+func isCrossSite(r *http.Request) bool {
+	h := r.Header
 	return h.Get("Sec-Fetch-Site") == "cross-site" && (h["Cookie"] != nil || h["Authorization"] != nil ||
-		x.r.TLS != nil && len(x.r.TLS.PeerCertificates) > 0)
+		r.TLS != nil && len(r.TLS.PeerCertificates) > 0)
 }

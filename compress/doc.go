@@ -16,18 +16,20 @@
 //     and encoded as a whole: with a Content-Length, and only if it gets smaller. A
 //     longer one is streamed if its beginning gets smaller.
 //   - A flush sends what there is, at any size, before the first byte too, and
-//     what was sent can be decoded. Event streams flow event by event. Answers with
-//     "Incremental: ?1" (RFC 10036) or "X-Accel-Buffering: no" are flushed at every
-//     write.
+//     what was sent can be decoded. Event streams flow event by event. What is
+//     encoded and has "Incremental: ?1" (RFC 10036) or "X-Accel-Buffering: no" is
+//     flushed at every write.
 //   - What has a coding, forbids to transform it, is a range, an answer without
 //     content, gRPC, or not of one of the content types, stays as it is. sendfile
 //     keeps working there.
 //   - Entity tags differ by coding, and conditional requests work with them:
 //     If-None-Match and If-Match reach the handler in its own terms, and 304 and 412
-//     go back in the client's. Range requests and If-Range are never touched.
+//     go back in the client's. Ranges are of the body without a coding, and so are
+//     the tags that If-Range, or If-Match beside a Range, has to name.
 //   - Vary has Accept-Encoding wherever the coding could have differed. Digests of the
 //     identity bytes are removed, Unencoded-Digest stays, trailers are kept.
-//   - HEAD is answered as GET, but that the length may be missing.
+//   - HEAD is answered as GET, but that the length may be missing. Where a handler
+//     leaves out the body, the answer is that of one that gets smaller.
 //   - A panic before anything was sent leaves the response free for an outer layer,
 //     which finds no field of this one in the header. After that the body is seen
 //     to be cut: the end of its encoding is missing.
@@ -73,14 +75,18 @@
 // coding that it takes, and gets a 304 with the tag that it sent. The handler finds
 // "abc-gzip", "abc" in If-None-Match then: a list, as it may be of any client
 // (RFC 9110 §13.1.2). One that compares the whole field with its tag never finds them
-// equal; it wants [http.ServeContent], or [ETagWeaken].
+// equal, nor with [ETagWeaken], where the client sends W/"abc": [http.ServeContent]
+// reads the field as it is meant.
 //
 // # Memory
 //
 // A response holds its body, up to BufferSize, until it is decided upon, and a
 // stream its encoder, until its handler returns: about 1.1 MB for gzip, 0.7 MB for
 // zstd and 0.7 to 2.5 MB for brotli, whose windows are those of [Options].Window.
-// [Options].MaxStreams bounds how many there are. Encoders that are not in use are
+// [Options].MaxStreams bounds how many there are; who comes next gets the body as it
+// is, and so does a client that refuses that. A layer outside that keeps the header
+// of a response should keep a copy, as its values are part of what a response
+// holds. Encoders that are not in use are
 // left to the garbage collector.
 //
 // # Order

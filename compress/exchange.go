@@ -3,6 +3,7 @@ package compress
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-go/sluice/internal/respw"
@@ -12,12 +13,12 @@ import (
 type phase uint8
 
 const (
-	waiting   phase = iota // nothing has left, and the body is kept back
-	passing                // it goes out as it is
-	streaming              // it goes out through an encoder
-	eating                 // an answer to HEAD, whose length is not known
-	taken                  // the connection is the handler's
-	over                   // the handler has returned
+	waiting    phase = iota // nothing has left, and the body is kept back
+	passing                 // it goes out as it is
+	streaming               // it goes out through an encoder
+	discarding              // an answer to HEAD, whose body nobody gets
+	taken                   // the connection is the handler's
+	over                    // the handler has returned
 )
 
 // exchange is one response on its way out. It belongs to one request and is never
@@ -29,15 +30,22 @@ type exchange struct {
 	r     *http.Request       // as it arrived
 
 	accepted acceptance
+	head     bool
+	guarded  bool // by Options.GuardCrossSite
+
+	off   atomic.Bool // it must stay as it is
+	apart atomic.Bool // the header is fixed and has not left: see header
 
 	mu       sync.Mutex // guards the rest
 	phase    phase
 	verdict  verdict
 	coding   coding
-	off      bool // it must stay as it is
+	choices  choices
 	forced   bool // the client refuses identity
 	flushes  bool // each write reaches the client
-	overran  bool // the handler wrote more than it declared
+	overran  bool // the handler wrote more than it had declared
+	lost     bool // a write did not reach the client
+	entire   bool // what is held is the whole body
 	status   int  // 0 until the handler has fixed the header
 	declared int64
 	written  int64 // by the handler
@@ -45,8 +53,9 @@ type exchange struct {
 	spent    time.Duration
 	held     *buffer // of the body
 	trial    *buffer // what an encoder makes of the beginning
-	header   *snapshot
-	has      traits // of the header
+	fixed    *snapshot
+	own      http.Header // for a handler that goes on with its header
+	has      traits      // of the header
 	enc      encoder
 	values   [roomForValues]string
 }
@@ -54,16 +63,49 @@ type exchange struct {
 // begin fixes the header, and decides as far as that can be done.
 func (x *exchange) begin(status int) {
 	var o outline
-	x.header, o = takeSnapshot(x.w.Header())
+	x.fixed, o = takeSnapshot(x.w.Header())
 	x.status, x.declared, x.has = status, o.declared(), o.has
 	x.verdict = x.judge(&o)
 	if x.verdict == encode || x.verdict == sniff {
 		x.flushes = o.isIncremental()
+		x.apart.Store(true)
 		return
 	}
-	x.header.free() // nothing can have changed
-	x.header = nil
+	x.fixed.free() // nothing can have changed
+	x.fixed = nil
 	_ = x.pass() // there is no body yet
+}
+
+// header is the map for the handler. While a fixed header is kept back, that is one
+// of the handler's own, as its changes are of no consequence then: another
+// goroutine may flush, and send the real one.
+func (x *exchange) header() http.Header {
+	if !x.apart.Load() {
+		return x.w.Header()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.own == nil {
+		if x.fixed == nil {
+			return x.w.Header()
+		}
+		x.own = x.fixed.header()
+	}
+	return x.own
+}
+
+// adoptTrailers takes over what the handler has put into a map of its own.
+func (x *exchange) adoptTrailers() {
+	if x.own == nil {
+		return
+	}
+	h := x.w.Header()
+	for name, values := range x.own {
+		if isTrailer(h, name) {
+			h[name] = values
+			x.has |= hasTrailer
+		}
+	}
 }
 
 // sniffLen is how much of a body tells its content type.
@@ -73,12 +115,12 @@ const sniffLen = 512
 func (x *exchange) commit(edit func(http.Header)) {
 	h := x.w.Header()
 	var late []field
-	if x.header != nil {
+	if x.fixed != nil {
 		var gains traits
-		late, gains = x.header.restore(h)
+		late, gains = x.fixed.restore(h)
 		x.has |= gains
-		x.header.free()
-		x.header = nil
+		x.fixed.free()
+		x.fixed = nil
 	}
 	edit(h)
 	x.w.WriteHeader(x.status)
@@ -90,9 +132,6 @@ func (x *exchange) commit(edit func(http.Header)) {
 // pass lets the response go out as it is.
 func (x *exchange) pass() error {
 	x.phase = passing
-	if x.off {
-		x.verdict = never
-	}
 	x.commit(x.markPlain)
 	held := x.held
 	if held == nil {
@@ -102,14 +141,6 @@ func (x *exchange) pass() error {
 	defer held.free()
 	_, err := x.w.Write(held.b)
 	return err
-}
-
-func (x *exchange) markPlain(h http.Header) {
-	if x.verdict == never {
-		return
-	}
-	x.c.varies(h, (*[1]string)(x.values[varyValue:]))
-	x.retagCondition(h)
 }
 
 // resolve looks at what there is of a body without a content type, as net/http
@@ -122,7 +153,7 @@ func (x *exchange) resolve() bool {
 			x.verdict = x.judgeType(x.values[typeValue])
 		}
 	}
-	return x.verdict == encode && !x.off
+	return x.verdict == encode && !x.off.Load()
 }
 
 // write takes what the handler writes, in the phase that the response is in.
@@ -138,7 +169,7 @@ func (x *exchange) write(p []byte) (int, error) {
 		return x.hold(p)
 	case streaming:
 		return x.encode(p)
-	case eating:
+	case discarding:
 		x.written += int64(len(p))
 		return len(p), nil
 	default:
@@ -156,7 +187,8 @@ func (x *exchange) overruns(n int64) bool {
 	return x.overran && n > 0
 }
 
-// hold keeps p back. A body that gets too long for that is streamed.
+// hold keeps p back. A body that gets too long for that is streamed, and one that is
+// to reach the client at each write at once.
 func (x *exchange) hold(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil // nothing to flush, either
@@ -165,30 +197,27 @@ func (x *exchange) hold(p []byte) (int, error) {
 	if x.held != nil {
 		have = len(x.held.b)
 	}
-	if !x.flushes && have+len(p) <= x.c.opts.BufferSize {
+	room := x.c.opts.BufferSize - have
+	switch {
+	case x.flushes && x.verdict == sniff:
+		room = sniffLen
+	case x.flushes:
+		room = 0
+	case len(p) <= room:
 		x.keep(p)
-		x.written += int64(len(p))
 		if x.verdict == sniff && len(x.held.b) >= sniffLen && !x.resolve() {
 			return len(p), x.pass()
 		}
 		return len(p), nil
 	}
-	// What is held is tried first, with some of p where there is nothing else.
-	n := 0
-	if x.flushes {
-		n = len(p)
-	} else if have < x.c.opts.BufferSize {
-		n = x.c.opts.BufferSize - have
+	n := min(room, len(p))
+	if n > 0 {
+		x.keep(p[:n])
 	}
-	x.keep(p[:n])
-	x.written += int64(n)
 	if err := x.stream(!x.flushes); err != nil {
 		return n, err
 	}
-	if x.flushes {
-		return n, x.flush()
-	}
-	if n == len(p) {
+	if n == len(p) && !x.flushes {
 		return n, nil
 	}
 	m, err := x.write(p[n:])
@@ -200,6 +229,7 @@ func (x *exchange) keep(p []byte) {
 		x.held = takeBuffer(int(min(max(x.declared, int64(len(p))), int64(x.c.opts.BufferSize))))
 	}
 	x.held = x.held.append(p)
+	x.written += int64(len(p))
 }
 
 // append returns b with p at its end, or a larger one.

@@ -1,8 +1,8 @@
 package compress
 
 import (
+	"maps"
 	"net/http"
-	"time"
 )
 
 // finish ends the response when its handler is done. After a panic nothing is
@@ -11,36 +11,53 @@ import (
 func (x *exchange) finish(returned bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	phase := x.phase
-	x.phase = over
-	defer x.drop()
-	switch {
-	case phase == streaming:
-		x.finishStream(returned)
-	case phase == waiting && returned:
-		x.phase = waiting
+	defer x.leave()
+	if !returned {
+		x.abandon()
+		return
+	}
+	switch x.phase {
+	case streaming:
+		x.finishStream()
+	case waiting:
 		x.finishWhole()
-		x.phase = over
-	case x.header != nil:
-		x.header.free()
-		x.header = nil
 	}
 }
 
-func (x *exchange) finishStream(returned bool) {
-	defer x.letGo()
-	if !returned {
-		return
+// abandon leaves the header as the handler left it, for who recovers.
+func (x *exchange) abandon() {
+	if x.phase == waiting && x.own != nil {
+		h := x.w.Header()
+		clear(h)
+		maps.Copy(h, x.own)
 	}
-	if x.declared >= 0 && x.written != x.declared {
+}
+
+// leave lets go of everything.
+func (x *exchange) leave() {
+	x.phase = over
+	x.letGo()
+	x.drop()
+	if x.fixed != nil {
+		x.fixed.free()
+		x.fixed = nil
+	}
+}
+
+func (x *exchange) finishStream() {
+	switch {
+	case x.lost:
+		return // the client is gone
+	case x.declared >= 0 && x.written != x.declared:
 		// The server, too, cuts the connection of a body that is too short. It could
 		// not know that this one is. The header leaves before.
 		_ = http.NewResponseController(x.w).Flush()
 		panic(http.ErrAbortHandler)
 	}
 	if err := x.timed(x.enc.Close); err != nil {
-		return // the client is gone
+		return
 	}
+	x.adoptTrailers()
 	h := x.w.Header()
 	dropDigestTrailers(h)
 	if hasTrailers(h) {
@@ -53,30 +70,46 @@ func (x *exchange) finishStream(returned bool) {
 
 // finishWhole sends a body that was kept back whole.
 func (x *exchange) finishWhole() {
-	head := x.r.Method == http.MethodHead
 	if x.status == 0 {
-		if !head || x.w.Header()["Content-Type"] == nil {
-			return // who is further out may still answer
+		if typed := x.w.Header()["Content-Type"] != nil; !typed || !x.head {
+			x.finishOpen()
+			return
 		}
 		x.begin(http.StatusOK)
 		if x.phase != waiting {
 			return
 		}
 	}
-	if x.held == nil && head && x.verdict == encode && !x.off {
-		_ = x.eat() // the handler left out the body, as it may
+	x.adoptTrailers()
+	if x.held == nil && x.head && x.verdict == encode && !x.off.Load() {
+		_ = x.discard() // the handler left out the body, as it may
 		return
 	}
-	if !x.resolve() || !x.encodeWhole(head) {
-		if x.verdict == encode {
-			x.verdict = plain
-		}
-		_ = x.pass()
+	x.entire = true
+	if x.resolve() && x.encodeWhole() {
+		return
+	}
+	if x.verdict == encode {
+		x.verdict = plain
+	}
+	_ = x.pass()
+	if x.sent == notSmaller {
+		x.tell(identity, x.written, x.written)
+	}
+}
+
+// finishOpen leaves a response alone that the handler did not begin: who is further
+// out may still answer. If nobody does, it is empty.
+func (x *exchange) finishOpen() {
+	h := x.w.Header()
+	o := outlineOf(h)
+	if o.typed && x.judge(&o) != never {
+		x.c.varies(h, (*[1]string)(x.values[varyValue:]))
 	}
 }
 
 // encodeWhole reports whether the body is worth encoding, and then sends it.
-func (x *exchange) encodeWhole(head bool) bool {
+func (x *exchange) encodeWhole() bool {
 	if x.held == nil || len(x.held.b) == 0 || x.declared >= 0 && x.written != x.declared {
 		return false
 	}
@@ -84,28 +117,33 @@ func (x *exchange) encodeWhole(head bool) bool {
 	if len(body) < x.c.opts.MinSize && !x.forced {
 		return false
 	}
-	x.coding = x.c.claim(&x.c.busy, x.accepted, x.coding, x.forced)
-	if x.coding == identity {
+	best := x.c.claim(&x.c.busy, x.coding, x.choices)
+	if best == identity {
 		return false
 	}
+	x.coding = best
 	out := takeBuffer(len(body))
-	defer func() { out.free() }()
+	defer func() { out.free() }() // it grows
 	err := x.encodeInto(out, body)
 	if err != nil || len(out.b) >= len(body) && !x.forced {
-		x.tell(identity, x.written, x.written)
+		x.sent = notSmaller
 		return false
 	}
+	x.drop()
 	x.phase = passing
 	x.commit(func(h http.Header) { x.markEncoded(h, len(out.b)) })
 	if x.has&hasTrailer != 0 {
 		dropDigestTrailers(x.w.Header())
 	}
-	if !head {
+	if !x.head {
 		_, _ = x.w.Write(out.b)
 	}
 	x.tell(x.coding, x.written, int64(len(out.b)))
 	return true
 }
+
+// notSmaller is in the place of a length.
+const notSmaller = -1
 
 func (x *exchange) encodeInto(out *buffer, body []byte) error {
 	defer x.c.busy[x.coding].give()
@@ -116,21 +154,9 @@ func (x *exchange) encodeInto(out *buffer, body []byte) error {
 	})
 }
 
-// tell reports a result. Hooks are called by the handler's goroutine, as the last
-// thing of a response.
+// tell reports a result, in the handler's goroutine, once the body was handed on.
 func (x *exchange) tell(c coding, in, out int64) {
 	if f := x.c.opts.OnResult; f != nil {
 		f(c.String(), in, out, x.spent)
 	}
-}
-
-// timed runs f and adds to the time spent if somebody wants to know.
-func (x *exchange) timed(f func() error) error {
-	if x.c.opts.OnResult == nil {
-		return f()
-	}
-	start := time.Now()
-	err := f()
-	x.spent += time.Since(start)
-	return err
 }

@@ -16,6 +16,9 @@ func (c *Compressor) translated(r *http.Request, a acceptance) http.Header {
 		return nil
 	}
 	none, some := r.Header["If-None-Match"], r.Header["If-Match"]
+	if r.Header["Range"] != nil {
+		some = nil // a range is of the identity representation, whose tag it is not
+	}
 	if none == nil && some == nil {
 		return nil
 	}
@@ -69,6 +72,20 @@ const (
 	typeValue
 	roomForValues
 )
+
+// serverBuffer is up to where net/http gives a body a length by itself.
+const serverBuffer = 2048
+
+// markPlain makes a header that of a response that could have had a coding.
+func (x *exchange) markPlain(h http.Header) {
+	if x.verdict != never && !x.off.Load() {
+		x.c.varies(h, (*[1]string)(x.values[varyValue:]))
+		x.retagCondition(h)
+	}
+	if x.entire && x.held != nil && len(x.held.b) > serverBuffer && x.has&(hasLength|hasTrailer) == 0 {
+		x.set(h, "Content-Length", lengthValue, strconv.Itoa(len(x.held.b)))
+	}
+}
 
 // set is h.Set for a field whose value x has room for.
 func (x *exchange) set(h http.Header, name string, i int, value string) {
@@ -197,6 +214,11 @@ func dropDigestTrailers(h http.Header) {
 			delete(h, name)
 		}
 	}
+}
+
+// isTrailer reports whether a field goes out after the body.
+func isTrailer(h http.Header, name string) bool {
+	return strings.HasPrefix(name, http.TrailerPrefix) || httpheader.HasToken(h["Trailer"], name)
 }
 
 // hasTrailers reports whether a handler has announced trailers, or set some.

@@ -18,7 +18,7 @@ type Options struct {
 	Codings []Coding
 	// Prefer gives the order for a content type, such as "text/event-stream" (lower
 	// case, without parameters). nil is the order of Codings; what is not in
-	// Codings is not offered.
+	// Codings is not offered. It must not use the response.
 	// Default: the order of Codings for all.
 	Prefer func(contentType string) []Coding
 	// MinSize is how long a body must be, in bytes, to be compressed. A body that
@@ -83,9 +83,10 @@ type Options struct {
 	// Default: false.
 	GuardCrossSite bool
 
-	// OnResult is told of each body that was encoded or not worth it: the name of
-	// the coding, or "identity", the lengths before and after, and the time that
-	// encoding took.
+	// OnResult is told of each body that was encoded, once it was handed on: the name
+	// of the coding, the lengths before and after, and the time that encoding took.
+	// It is told "identity" of a body, or the beginning of a long one, that did not
+	// get smaller; and nothing of bodies that were not tried.
 	// Default: none.
 	OnResult func(coding string, in, out int64, d time.Duration)
 }

@@ -101,5 +101,5 @@ func (o *outline) isIncremental() bool {
 		value, _ := httpheader.CutParams(o.incremental[0]) // a structured boolean (RFC 9651 §3.3.6)
 		return value == "?1"
 	}
-	return len(o.buffering) == 1 && o.buffering[0] == "no"
+	return len(o.buffering) == 1 && strings.EqualFold(o.buffering[0], "no")
 }

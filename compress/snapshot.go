@@ -35,6 +35,15 @@ func takeSnapshot(h http.Header) (s *snapshot, o outline) {
 	return s, o
 }
 
+// header is a map of the same.
+func (s *snapshot) header() http.Header {
+	h := make(http.Header, len(s.fields))
+	for _, f := range s.fields {
+		h[f.name] = f.values
+	}
+	return h
+}
+
 func (s *snapshot) free() {
 	if cap(s.fields) > maxSnapshot {
 		return

@@ -1,8 +1,11 @@
 package compress
 
 import (
+	"errors"
 	"net/http"
 	"time"
+
+	"github.com/sluice-go/sluice/internal/respw"
 )
 
 // stream sends the header and lets the body go out through an encoder. try does so
@@ -11,21 +14,10 @@ func (x *exchange) stream(try bool) error {
 	if !x.resolve() {
 		return x.pass()
 	}
-	if x.r.Method == http.MethodHead {
-		return x.eat()
+	if x.head && !try {
+		return x.discard()
 	}
-	best := x.coding
-	x.coding = x.c.claim(&x.c.streams, x.accepted, best, x.forced)
-	if x.coding == identity {
-		x.verdict = plain
-		return x.pass()
-	}
-	var err error
-	if x.enc, err = x.c.codecs[x.coding].stream(); err == nil {
-		err = x.enc.begin((*sink)(x), padding(x.c.opts.Padding))
-	}
-	if err != nil {
-		x.letGo()
+	if !x.takeEncoder() {
 		x.verdict = plain
 		return x.pass()
 	}
@@ -34,13 +26,40 @@ func (x *exchange) stream(try bool) error {
 	}
 	x.phase = streaming
 	x.commit(func(h http.Header) { x.markEncoded(h, -1) })
-	return x.encodeHeld()
+	if x.held == nil {
+		return nil
+	}
+	defer x.drop()
+	return x.timed(func() error {
+		_, err := x.enc.Write(x.held.b)
+		return err
+	})
 }
 
-// eat answers HEAD as GET would be, but for the length, which would have to be
+// takeEncoder reports whether there is an encoder for a stream.
+func (x *exchange) takeEncoder() bool {
+	best := x.c.claim(&x.c.streams, x.coding, x.choices)
+	if best == identity {
+		return false
+	}
+	x.coding = best
+	enc, err := x.c.codecs[best].stream()
+	if err != nil {
+		x.c.streams[best].give()
+		return false
+	}
+	x.enc = enc
+	if err := enc.begin((*sink)(x), padding(x.c.opts.Padding)); err != nil {
+		x.letGo()
+		return false
+	}
+	return true
+}
+
+// discard answers HEAD as GET would be, but for the length, which would have to be
 // worked out (RFC 9110 §9.3.2).
-func (x *exchange) eat() error {
-	x.phase = eating
+func (x *exchange) discard() error {
+	x.phase = discarding
 	x.drop()
 	x.commit(func(h http.Header) { x.markEncoded(h, -1) })
 	return nil
@@ -62,23 +81,18 @@ func (x *exchange) try() error {
 	if !x.forced && len(trial.b) >= size || err != nil {
 		x.letGo()
 		x.verdict = plain
+		defer x.tell(identity, int64(size), int64(size))
 		return x.pass()
+	}
+	if x.head {
+		x.letGo()
+		return x.discard()
 	}
 	x.drop()
 	x.phase = streaming
 	x.commit(func(h http.Header) { x.markEncoded(h, -1) })
-	_, err = (*sink)(x).Write(trial.b)
-	return err
-}
-
-// encodeHeld gives the encoder what is held.
-func (x *exchange) encodeHeld() error {
-	if x.held == nil {
-		return nil
-	}
-	defer x.drop()
 	return x.timed(func() error {
-		_, err := x.enc.Write(x.held.b)
+		_, err := (*sink)(x).Write(trial.b)
 		return err
 	})
 }
@@ -93,17 +107,27 @@ func (x *exchange) encode(p []byte) (int, error) {
 		return 0, err
 	}
 	x.written += int64(len(p))
-	if x.flushes {
-		return len(p), x.flush()
+	if !x.flushes {
+		return len(p), nil
+	}
+	// Nobody has asked for this flush, so nobody is told that it cannot be had.
+	if err := x.flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return len(p), err
 	}
 	return len(p), nil
 }
 
 // flush sends everything so far to the client (RFC 9110 §7.7 allows a sender to
-// hold it back, which would stop an event stream).
+// hold it back, which would stop an event stream). Where the writer outside cannot,
+// nothing changes.
 func (x *exchange) flush() error {
-	if x.phase == waiting && x.status == 0 {
-		x.begin(http.StatusOK)
+	if x.phase == waiting {
+		if !respw.CanFlush(x.w) {
+			return http.ErrNotSupported
+		}
+		if x.status == 0 {
+			x.begin(http.StatusOK)
+		}
 	}
 	if x.phase == waiting {
 		if err := x.stream(false); err != nil {
@@ -128,13 +152,27 @@ func (s *sink) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	x.sent += int64(len(p))
+	var start time.Time
+	if x.c.opts.OnResult != nil {
+		start = time.Now()
+	}
+	n, err := x.w.Write(p)
+	if x.c.opts.OnResult != nil {
+		x.spent -= time.Since(start) // a slow client is not a slow encoder
+	}
+	x.lost = x.lost || err != nil
+	return n, err
+}
+
+// timed runs f and adds to the time spent if somebody wants to know.
+func (x *exchange) timed(f func() error) error {
 	if x.c.opts.OnResult == nil {
-		return x.w.Write(p)
+		return f()
 	}
 	start := time.Now()
-	n, err := x.w.Write(p)
-	x.spent -= time.Since(start) // a slow client is not a slow encoder
-	return n, err
+	err := f()
+	x.spent += time.Since(start)
+	return err
 }
 
 // letGo gives the encoder back, wherever in a body it is.
@@ -142,8 +180,8 @@ func (x *exchange) letGo() {
 	if x.enc != nil {
 		x.c.codecs[x.coding].release(x.enc)
 		x.enc = nil
+		x.c.streams[x.coding].give()
 	}
-	x.c.streams[x.coding].give()
 }
 
 // drop frees what is held.

@@ -13,8 +13,8 @@ import (
 // WebAssembly.
 func DefaultContentTypes() []string {
 	return []string{
-		"text/*", "*+json", "*+xml", "*+text", "*+yaml",
-		"application/json", "application/x-ndjson", "application/jsonl", "application/graphql",
+		"text/*", "*+json", "*+json-seq", "*+xml", "*+text", "*+yaml",
+		"application/json", "application/json-seq", "application/x-ndjson", "application/jsonl", "application/graphql",
 		"application/javascript", "application/x-javascript", "application/ecmascript",
 		"application/xml", "application/xml-dtd", "application/yaml", "application/x-yaml", "application/toml",
 		"application/sql", "application/rtf", "application/x-sh", "application/postscript",

@@ -13,13 +13,13 @@ import (
 
 // errTaken answers a handler that wants the connection of a response which is
 // going out through an encoder.
-var errTaken = errors.New("compress: hijack of a response that has begun")
+var errTaken = errors.New("compress: hijack of a response that is being encoded")
 
 // writer is what the recorder in front of a handler writes to. It has every
 // optional interface; the recorder offers those of the writer outside.
 type writer exchange
 
-func (w *writer) Header() http.Header { return w.w.Header() }
+func (w *writer) Header() http.Header { return (*exchange)(w).header() }
 
 func (w *writer) Unwrap() http.ResponseWriter { return w.w }
 
@@ -115,8 +115,10 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case x.phase == over:
 		return nil, nil, respw.ErrEnded
-	case x.phase == streaming || x.phase == eating:
+	case x.phase == streaming || x.phase == discarding:
 		return nil, nil, errTaken
+	case !respw.CanHijack(x.w):
+		return nil, nil, http.ErrNotSupported
 	case x.phase == waiting && x.status != 0:
 		if err := x.pass(); err != nil {
 			return nil, nil, err
@@ -141,9 +143,5 @@ func (w *writer) CloseNotify() <-chan bool {
 	return w.w.(http.CloseNotifier).CloseNotify()
 }
 
-// turnOff serves [Off].
-func (x *exchange) turnOff() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.off = true
-}
+// turnOff serves [Off]. It waits for no write that is under way.
+func (x *exchange) turnOff() { x.off.Store(true) }

@@ -49,6 +49,9 @@ func zstdOptions(level, window int, single bool) []zstd.EOption {
 		zstd.WithEncoderConcurrency(1), // no goroutines
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithEncoderCRC(false),
+		// Without it, bodies that do not repeat themselves but use few letters, such as
+		// hexadecimal digits or base64, would not get smaller at all.
+		zstd.WithAllLitEntropyCompression(true),
 	}
 }
 

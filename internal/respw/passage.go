@@ -15,8 +15,7 @@ func (r *Recorder) passage() http.ResponseWriter {
 	if _, ok := r.inner.(interface{ Unwrap() http.ResponseWriter }); !ok {
 		return r.inner
 	}
-	s := shapeOf(r.inner)
-	if s&(hasFlush|hasFlushError) != 0 && s&hasHijack != 0 {
+	if r.shape&(hasFlush|hasFlushError) != 0 && r.shape&hasHijack != 0 {
 		return r.inner
 	}
 	return detour{r.inner, r}
@@ -30,7 +29,7 @@ type detour struct {
 
 func (d detour) FlushError() error {
 	ctl := http.NewResponseController(d.ResponseWriter)
-	if !canFlush(d.ResponseWriter) {
+	if !CanFlush(d.ResponseWriter) {
 		return ctl.Flush() // says that it is not supported, and fixes nothing
 	}
 	if !d.rec.beginFlush() {
@@ -45,17 +44,33 @@ func (d detour) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 func (d detour) Unwrap() http.ResponseWriter { return d.ResponseWriter }
 
-// canFlush asks what ResponseController.Flush would find.
-func canFlush(w http.ResponseWriter) bool {
-	for w != nil {
-		switch t := w.(type) {
+// CanFlush asks what ResponseController.Flush would find.
+func CanFlush(w http.ResponseWriter) bool {
+	return reaches(w, func(w http.ResponseWriter) bool {
+		switch w.(type) {
 		case flushErrorer, http.Flusher:
 			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
+		}
+		return false
+	})
+}
+
+// CanHijack asks what ResponseController.Hijack would find.
+func CanHijack(w http.ResponseWriter) bool {
+	return reaches(w, func(w http.ResponseWriter) bool { _, ok := w.(http.Hijacker); return ok })
+}
+
+// reaches reports whether w, or a writer underneath, can do something.
+func reaches(w http.ResponseWriter, can func(http.ResponseWriter) bool) bool {
+	for w != nil {
+		if can(w) {
+			return true
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
 			return false
 		}
+		w = u.Unwrap()
 	}
 	return false
 }

@@ -28,6 +28,7 @@ type Recorder struct {
 	_         [0]func() // no comparison code for the types that embed it
 	inner     http.ResponseWriter
 	state     atomic.Uint32
+	shape     shape // what the writer that is handed out offers
 	head      bool
 	http1     bool
 	bytes     atomic.Int64 // negative: of a body that does not leave

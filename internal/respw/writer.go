@@ -44,7 +44,8 @@ func (s *Space) WrapLike(w, like http.ResponseWriter, r *http.Request) (http.Res
 	rec.inner = w
 	rec.head = r.Method == http.MethodHead
 	rec.http1 = r.ProtoMajor < 2
-	return s.w.as(shapeOf(like)), rec
+	rec.shape = shapeOf(like)
+	return s.w.as(rec.shape), rec
 }
 
 // From returns the recorder of w, or nil when w is not a recorded writer. It
