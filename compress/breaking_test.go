@@ -51,7 +51,7 @@ func TestAClientThatRefusesIdentityIsBoundedToo(t *testing.T) {
 	require.Empty(t, inner)
 }
 
-// On net/http a handler may set trailers while another goroutine flushes: the server
+// Trap d.21. On net/http a handler may set trailers while another goroutine flushes: the server
 // has taken a copy of the header.
 func TestTrailersMayBeSetWhileSomebodyFlushes(t *testing.T) {
 	h := newCompressor(t, compress.Options{}).Middleware(handler(func(w http.ResponseWriter, _ *http.Request) {

@@ -160,7 +160,7 @@ func TestVaryIsMergedAfterTheHandler(t *testing.T) {
 	}
 }
 
-// Trap d.20: RFC 9530.
+// Traps d.20, d.21: RFC 9530, RFC 9110 §6.5.
 func TestDigestsOfIdentityDoNotDescribeAnEncodedBody(t *testing.T) {
 	h := newCompressor(t, compress.Options{}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")

@@ -63,7 +63,7 @@ type exchange struct {
 // begin fixes the header, and decides as far as that can be done.
 func (x *exchange) begin(status int) {
 	var o outline
-	x.fixed, o = takeSnapshot(x.w.Header())
+	x.fixed = takeSnapshot(x.w.Header(), &o)
 	x.status, x.declared, x.has = status, o.declared(), o.has
 	x.verdict = x.judge(&o)
 	if x.verdict == encode || x.verdict == sniff {

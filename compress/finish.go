@@ -102,7 +102,8 @@ func (x *exchange) finishWhole() {
 // out may still answer. If nobody does, it is empty.
 func (x *exchange) finishOpen() {
 	h := x.w.Header()
-	o := outlineOf(h)
+	var o outline
+	o.read(h)
 	if o.typed && x.judge(&o) != never {
 		x.c.varies(h, (*[1]string)(x.values[varyValue:]))
 	}

@@ -51,7 +51,8 @@ func (o *onlooker) BeforeHeader(status int, h http.Header) {
 	if o.gone.Load() {
 		return
 	}
-	about := outlineOf(h)
+	var about outline
+	about.read(h)
 	v, settled := o.c.settle(status, o.r, &about)
 	// Of what type a body without one is, the server sees later.
 	if !settled && about.typed && !o.c.types.of(about.contentType[0]).listed {

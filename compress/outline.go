@@ -32,11 +32,10 @@ const (
 	hasTrailer
 )
 
-func outlineOf(h http.Header) (o outline) {
+func (o *outline) read(h http.Header) {
 	for name, values := range h {
 		o.add(name, values)
 	}
-	return o
 }
 
 func (o *outline) add(name string, values []string) {

@@ -26,13 +26,13 @@ const maxSnapshot = 128
 
 // takeSnapshot goes through h once for all that is to be known of it: a look-up of
 // each field would take longer.
-func takeSnapshot(h http.Header) (s *snapshot, o outline) {
-	s = snapshots.Get().(*snapshot)
+func takeSnapshot(h http.Header, o *outline) *snapshot {
+	s := snapshots.Get().(*snapshot)
 	for name, values := range h {
 		s.fields = append(s.fields, field{name, values})
 		o.add(name, values)
 	}
-	return s, o
+	return s
 }
 
 // header is a map of the same.

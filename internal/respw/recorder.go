@@ -111,7 +111,7 @@ func (r *Recorder) Header() http.Header {
 func (r *Recorder) End(returned bool) {
 	// Closed first: a late write must not overtake the hooks.
 	s := r.state.Or(flagEnded)
-	if s&flagHooked != 0 {
+	if s&flagHooked != 0 && (s&statusMask == 0 || s&flagHooking != 0) {
 		r.endHooked(returned)
 	} else if returned && s&statusMask == 0 {
 		r.state.Or(http.StatusOK)
