@@ -81,13 +81,17 @@
 // # Memory
 //
 // A response holds its body, up to BufferSize, until it is decided upon, and a
-// stream its encoder, until its handler returns: about 1.1 MB for gzip, 0.7 MB for
-// zstd and 0.7 to 2.5 MB for brotli, whose windows are those of [Options].Window.
+// stream its encoder, until its handler returns: 1.1 MB for gzip, 0.6 to 0.8 MB for
+// zstd and 0.9 to 2.3 MB for brotli, with the default [Options].Window.
 // [Options].MaxStreams bounds how many there are; who comes next gets the body as it
-// is, and so does a client that refuses that. A layer outside that keeps the header
-// of a response should keep a copy, as its values are part of what a response
-// holds. Encoders that are not in use are
-// left to the garbage collector.
+// is, and so does a client that refuses that. Encoders that are not in use are left
+// to the garbage collector. A layer outside that keeps the header of a response
+// should keep a copy: its values are part of what a response holds.
+//
+// # Cost
+//
+// One allocation for a response that stays as it is, and two for one that is
+// encoded. bench/compress compares it with other middlewares.
 //
 // # Order
 //
