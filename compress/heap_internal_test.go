@@ -1,3 +1,7 @@
+//go:build !race
+
+// The heap is the same under the race detector, which takes half a minute for it.
+
 package compress
 
 import (
@@ -40,9 +44,6 @@ func heapNow() int {
 // zstd.go against the heap, with a quarter to spare. With the default window 256
 // streams, which is the default of MaxStreams, hold 155 MB as events of zstd.
 func TestAnOpenStreamHoldsNoMoreThanPromised(t *testing.T) {
-	if racing {
-		t.Skip("the heap is the same under the race detector, and takes half a minute")
-	}
 	eventBody, bulkBody := ticketJSON(100_000), ticketJSON(2<<20)
 	events := func(e encoder) {
 		for at := 0; at < len(eventBody); at += 286 {

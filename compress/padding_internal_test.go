@@ -39,11 +39,6 @@ func TestDiceThrowAwayWhatIsUneven(t *testing.T) {
 	require.Empty(t, d.left)
 }
 
-func TestPaddingAllocatesNothing(t *testing.T) {
-	withoutGC(t)
-	require.Zero(t, testing.AllocsPerRun(1000, func() { padding(100) }))
-}
-
 // Trap d.31: padding makes a body longer by its random length, and always by the
 // same number of bytes beside that.
 func TestPaddingAddsItsLength(t *testing.T) {

@@ -3,9 +3,7 @@ package compress
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"testing"
 	"weak"
@@ -60,54 +58,6 @@ func TestSlowBrotliEncodersAreNotKept(t *testing.T) {
 	require.Equal(t, body, got)
 	require.Nil(t, c.short.pool.Get())
 	require.Less(t, c.streams.quality, slowBrotli)
-}
-
-// withoutGC keeps the pools as they are, so that allocations can be counted.
-func withoutGC(t *testing.T) {
-	t.Helper()
-	if racing {
-		t.Skip("under the race detector pools drop what they are given, now and then")
-	}
-	old := debug.SetGCPercent(-1)
-	t.Cleanup(func() { debug.SetGCPercent(old) })
-}
-
-func TestWholeBodiesAllocateNothing(t *testing.T) {
-	withoutGC(t)
-	for _, c := range benchCodecs {
-		for _, size := range benchSizes {
-			for _, pad := range []int{0, 100} {
-				body, out := ticketJSON(size), make([]byte, 0, size)
-				allocs := testing.AllocsPerRun(20, func() { out, _ = c.codec.whole(out[:0], body, pad) })
-				if _, ok := c.codec.(*brotliCodec); ok && pad > 0 {
-					allocs-- // 3 bytes of the library for a flush
-				}
-				require.LessOrEqual(t, allocs, 0.0, "%s, %d bytes, padding %d", c.name, size, pad)
-			}
-		}
-	}
-}
-
-// The rest is the library's: go-brrr takes 3 bytes for each flush, zstd 14 for each
-// frame.
-func TestEventsAllocateAtMostWhatTheLibraryDoes(t *testing.T) {
-	withoutGC(t)
-	for _, c := range benchCodecs {
-		body := ticketJSON(286)
-		e, err := c.codec.stream()
-		require.NoError(t, err)
-		require.NoError(t, e.begin(io.Discard, 0))
-		for range 2000 { // until the window is full
-			_, _ = e.Write(body)
-			_ = e.Flush()
-		}
-		allocs := testing.AllocsPerRun(100, func() {
-			_, _ = e.Write(body)
-			_ = e.Flush()
-		})
-		require.LessOrEqual(t, allocs, 1.0, c.name)
-		c.codec.release(e)
-	}
 }
 
 // Encoders are used by many responses at the same time, each body is its own.
@@ -212,12 +162,5 @@ func TestBuffersArePooledByWhatTheyAre(t *testing.T) {
 				require.Less(t, cap(next.b), bufferSizes[i+1])
 			}
 		}
-	}
-}
-
-func TestBuffersAllocateNothing(t *testing.T) {
-	withoutGC(t)
-	for _, size := range bufferSizes {
-		require.Zero(t, testing.AllocsPerRun(100, func() { takeBuffer(size).free() }))
 	}
 }

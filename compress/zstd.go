@@ -1,8 +1,8 @@
 package compress
 
 import (
-	"encoding/binary"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -64,7 +64,8 @@ type zstdPool struct {
 
 type zstdEncoder struct {
 	session
-	z *zstd.Encoder
+	z       *zstd.Encoder
+	opening zstdOpening
 }
 
 func (p *zstdPool) take() (*zstdEncoder, error) {
@@ -76,13 +77,14 @@ func (p *zstdPool) take() (*zstdEncoder, error) {
 		return nil, err
 	}
 	e := &zstdEncoder{z: z}
-	e.library, e.lead = z, zstdPadding
+	e.library, e.opening.to = z, &e.outlet
 	return e, nil
 }
 
 func (e *zstdEncoder) begin(w io.Writer, pad int) error {
 	e.start(w, pad)
-	e.z.Reset(&e.outlet)
+	e.opening.pad = pad
+	e.z.Reset(&e.opening)
 	return nil
 }
 
@@ -97,11 +99,16 @@ func (c *zstdCodec) whole(dst, src []byte, pad int) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if pad > 0 {
-		dst = appendSkippable(dst, paddingText[:pad])
-	}
+	begin := len(dst)
 	dst = e.z.EncodeAll(src, dst)
 	pool.pool.Put(e) // not deferred: what panicked is not kept
+
+	if pad > 0 && len(dst) > begin { // nothing has no frame
+		b := takeBuffer(zstdPaddingLen(pad))
+		defer b.free()
+		b.b = appendEmptyBlocks(b.b, zstdPaddingLen(pad))
+		dst = slices.Insert(dst, begin+zstdHeaderLen(dst[begin:]), b.b...)
+	}
 	return dst, nil
 }
 
@@ -114,20 +121,55 @@ func (c *zstdCodec) release(e encoder) {
 	c.streams.pool.Put(used)
 }
 
-// zstdPadding writes a skippable frame. It comes first, as the end of a stream is
-// too late to hide how long its beginning is.
-func zstdPadding(s *session, n int) error {
-	b := takeBuffer(n + 8)
-	defer b.free()
-	b.b = appendSkippable(b.b, paddingText[:n])
-	_, err := s.outlet.Write(b.b)
-	return err
+// zstdOpening puts padding behind the header of a frame. It comes first, as the end
+// of a stream is too late to hide how long its beginning is.
+//
+// It consists of blocks without content. A skippable frame would be shorter to write,
+// but Node's decoder takes the end of one for the end of the body.
+type zstdOpening struct {
+	to  *outlet
+	pad int // until the header has been written
 }
 
-// appendSkippable appends a skippable frame (RFC 8878 §3.1.2), which decoders skip.
-// Its magic number is not that of dcz (RFC 9842 §5).
-func appendSkippable(b []byte, data string) []byte {
-	b = binary.LittleEndian.AppendUint32(b, 0x184D2A50)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
-	return append(b, data...)
+func (o *zstdOpening) Write(p []byte) (int, error) {
+	if o.pad == 0 {
+		return o.to.Write(p)
+	}
+	n := zstdPaddingLen(o.pad)
+	o.pad = 0
+	b := takeBuffer(len(p) + n)
+	defer b.free()
+	header := zstdHeaderLen(p)
+	b.b = append(b.b, p[:header]...)
+	b.b = appendEmptyBlocks(b.b, n)
+	b.b = append(b.b, p[header:]...)
+	if _, err := o.to.Write(b.b); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// zstdHeaderLen is how long the header of a frame is. The library writes it at once.
+func zstdHeaderLen(frame []byte) int {
+	var h zstd.Header
+	_ = h.Decode(frame) // it is the library's own
+	return h.HeaderSize
+}
+
+// zstdPaddingLen is how long padding is on the wire: empty blocks are of 3 or 4 bytes,
+// of which any length from 6 on can be made.
+func zstdPaddingLen(pad int) int { return pad + 5 }
+
+// appendEmptyBlocks appends n bytes of blocks without content: up to two of RLE, as
+// those have one byte to repeat, and raw ones (RFC 8878 §3.1.1.2).
+func appendEmptyBlocks(b []byte, n int) []byte {
+	for range n % 3 {
+		const repeated = 1 << 1
+		b = append(b, repeated, 0, 0, 0)
+		n -= 4
+	}
+	begin := len(b)
+	b = slices.Grow(b, n)[:begin+n]
+	clear(b[begin:])
+	return b
 }

@@ -1,4 +1,0 @@
-package compress
-
-// Racing is for the tests from outside.
-const Racing = racing
