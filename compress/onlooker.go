@@ -27,13 +27,12 @@ func (c *Compressor) lookOn(w http.ResponseWriter, r *http.Request, next http.Ha
 	whole := new(struct {
 		onlooker
 		front respw.Space
-		hooks respw.Hooks
 	})
 	o := &whole.onlooker
 	o.c, o.r = c, r
 	front, rec := whole.front.WrapLike(w, w, r)
 	carry(rec, w, r)
-	rec.FirstHook(&whole.hooks, o)
+	rec.FirstHook(o)
 	defer func() { rec.End(!o.gone.Load()) }()
 	o.serve(front, r, next)
 }
@@ -51,8 +50,11 @@ func (o *onlooker) BeforeHeader(status int, h http.Header) {
 	if o.gone.Load() {
 		return
 	}
-	var about outline
-	about.read(h)
+	about := outline{encoding: h["Content-Encoding"], cacheControl: h["Cache-Control"]}
+	about.contentType, about.typed = h["Content-Type"]
+	if h["Content-Range"] != nil {
+		about.has = hasRange
+	}
 	v, settled := o.c.settle(status, o.r, &about)
 	// Of what type a body without one is, the server sees later.
 	if !settled && about.typed && !o.c.types.of(about.contentType[0]).listed {

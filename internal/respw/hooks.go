@@ -33,8 +33,6 @@ type Watcher interface {
 // Hooks is room for the hooks of one recorder. Most requests of a service with
 // one layer have none.
 type Hooks struct {
-	fixing sync.Mutex // held while header hooks run, so that End waits for them
-
 	mu       sync.Mutex
 	headers  []HeaderHook
 	watchers []Watcher
@@ -57,8 +55,8 @@ func (r *Recorder) OnHeader(h HeaderHook) bool {
 	hooks := r.hookRoom()
 	hooks.mu.Lock()
 	defer hooks.mu.Unlock()
-	// Whoever fixes the header from here on sees the flag, and waits for mu.
-	if !r.update(statusMask|flagEnded, flagHooked) {
+	// Whoever fixes the header from here on sees the flags, and waits for mu.
+	if !r.update(statusMask|flagEnded, flagHooked|flagListed) {
 		return false
 	}
 	if hooks.headers == nil {
@@ -68,11 +66,10 @@ func (r *Recorder) OnHeader(h HeaderHook) bool {
 	return true
 }
 
-// FirstHook is HookSpace and OnHeader in one, without a lock, for a layer that has
-// made the recorder and not handed on its writer yet.
-func (r *Recorder) FirstHook(room *Hooks, h HeaderHook) {
-	room.headers = append(room.space[:0], h)
-	r.hooks.Store(room)
+// FirstHook is OnHeader for a layer that has made the recorder and not handed on its
+// writer yet: it needs no room, and no lock.
+func (r *Recorder) FirstHook(h HeaderHook) {
+	r.firstHook = h
 	r.state.Or(flagHooked)
 }
 
@@ -85,17 +82,24 @@ func (r *Recorder) Watch(w Watcher) {
 }
 
 // wait returns when no header hook is running.
-func (h *Hooks) wait() {
-	h.fixing.Lock()
-	defer h.fixing.Unlock()
+func (r *Recorder) wait() {
+	r.fixing.Lock()
+	defer r.fixing.Unlock()
 }
 
-func (h *Hooks) beforeHeader(status int, header http.Header) {
-	h.mu.Lock()
-	hooks := h.headers
-	h.mu.Unlock()
-	for _, hook := range slices.Backward(hooks) {
-		hook.BeforeHeader(status, header)
+// beforeHeader runs the hooks. The status is fixed, so that there will be no more.
+func (r *Recorder) beforeHeader(status int, header http.Header) {
+	if r.state.Load()&flagListed != 0 {
+		room := r.hooks.Load()
+		room.mu.Lock()
+		listed := room.headers
+		room.mu.Unlock()
+		for _, hook := range slices.Backward(listed) {
+			hook.BeforeHeader(status, header)
+		}
+	}
+	if r.firstHook != nil {
+		r.firstHook.BeforeHeader(status, header)
 	}
 }
 

@@ -2,6 +2,7 @@ package respw_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -206,4 +207,35 @@ func TestAnInterimResponseCarriesNothingOfTheHooks(t *testing.T) {
 	require.Contains(t, interim, "103 Early Hints")
 	require.NotContains(t, interim, "Set-By")
 	require.Contains(t, final, "Set-By: 1")
+}
+
+// recordingHook notes its name when it runs.
+type recordingHook struct {
+	name string
+	ran  *[]string
+}
+
+func (h recordingHook) BeforeHeader(int, http.Header) { *h.ran = append(*h.ran, h.name) }
+
+func TestTheFirstHookIsTheOutermost(t *testing.T) {
+	for _, others := range []int{0, 2} {
+		for name, fix := range map[string]func(http.ResponseWriter){
+			"WriteHeader": func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
+			"the end":     func(http.ResponseWriter) {},
+		} {
+			var ran []string
+			w := httptest.NewRecorder()
+			front, rec := new(respw.Space).WrapLike(w, w, httptest.NewRequest(http.MethodGet, "/", nil))
+			rec.FirstHook(recordingHook{"first", &ran})
+			want := []string{"first"}
+			for i := range others {
+				inner := fmt.Sprint("inner ", i)
+				require.True(t, rec.OnHeader(recordingHook{inner, &ran}))
+				want = append([]string{inner}, want...)
+			}
+			fix(front)
+			rec.End(true)
+			require.Equal(t, want, ran, name)
+		}
+	}
 }

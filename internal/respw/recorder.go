@@ -2,6 +2,7 @@ package respw
 
 import (
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +16,7 @@ const (
 	flagHooked   uint32 = 1 << 13 // there are header hooks
 	flagHooking  uint32 = 1 << 15 // they are running
 	flagFailed   uint32 = 1 << 14 // a write did not reach the client
+	flagListed   uint32 = 1 << 16 // some of the hooks are in a list
 )
 
 // serverBuffer is how much of a body net/http keeps back before it sends
@@ -37,6 +39,8 @@ type Recorder struct {
 	carrier   any
 	watcher   Watcher // the first one
 	hooks     atomic.Pointer[Hooks]
+	firstHook HeaderHook // of the layer that made the recorder
+	fixing    sync.Mutex // held while header hooks run, so that End waits for them
 }
 
 // Inner is the writer that is recorded.
@@ -119,12 +123,11 @@ func (r *Recorder) End(returned bool) {
 }
 
 func (r *Recorder) endHooked(returned bool) {
-	hooks := r.hooks.Load()
-	hooks.fixing.Lock()
-	defer hooks.fixing.Unlock()
+	r.fixing.Lock()
+	defer r.fixing.Unlock()
 	if returned && r.Status() == 0 {
 		r.state.Or(http.StatusOK)
-		hooks.beforeHeader(http.StatusOK, r.inner.Header())
+		r.beforeHeader(http.StatusOK, r.inner.Header())
 	}
 }
 
@@ -156,14 +159,13 @@ func (r *Recorder) commit(status int) {
 }
 
 func (r *Recorder) commitHooked(status int) {
-	hooks := r.hooks.Load()
-	if hooks == nil {
+	if r.state.Load()&flagHooked == 0 {
 		return // fixed or ended
 	}
-	hooks.fixing.Lock()
-	defer hooks.fixing.Unlock()
+	r.fixing.Lock()
+	defer r.fixing.Unlock()
 	if r.fix(status | int(flagHooking)) {
-		hooks.beforeHeader(status, r.inner.Header())
+		r.beforeHeader(status, r.inner.Header())
 		r.state.And(^flagHooking)
 	}
 }

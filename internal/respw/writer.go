@@ -179,7 +179,7 @@ func (r *Recorder) begin() bool {
 func (r *Recorder) open() bool {
 	s := r.state.Load()
 	if s&flagHooking != 0 {
-		r.hooks.Load().wait()
+		r.wait()
 	}
 	return s&flagEnded == 0
 }
