@@ -104,7 +104,8 @@ func (x *exchange) markEncoded(h http.Header, length int) {
 	if x.has&hasLength != 0 {
 		delete(h, "Content-Length")
 	}
-	if length >= 0 && x.has&hasTrailer == 0 { // on HTTP/1.1 a length would leave no place for them
+	// On HTTP/1.1 a length would leave no place for trailers.
+	if (length > serverBuffer || length >= 0 && x.head) && x.has&hasTrailer == 0 {
 		x.set(h, "Content-Length", lengthValue, strconv.Itoa(length))
 	}
 	if x.has&hasRanges != 0 {
