@@ -48,6 +48,7 @@ type exchange struct {
 	entire   bool // what is held is the whole body
 	status   int  // 0 until the handler has fixed the header
 	declared int64
+	pad      int   // of the stream
 	written  int64 // by the handler
 	sent     int64 // of the encoded body
 	spent    time.Duration

@@ -125,8 +125,11 @@ func (x *exchange) encodeWhole() bool {
 	x.coding = best
 	out := takeBuffer(len(body))
 	defer func() { out.free() }() // it grows
-	err := x.encodeInto(out, body)
-	if err != nil || len(out.b) >= len(body) && !x.forced {
+	pad := padding(x.c.opts.Padding)
+	err := x.encodeInto(out, body, pad)
+	// Without the padding, as identity in the place of a body that was nearly as long
+	// would tell how long that was.
+	if err != nil || len(out.b)-pad >= len(body) && !x.forced {
 		x.sent = notSmaller
 		return false
 	}
@@ -146,9 +149,8 @@ func (x *exchange) encodeWhole() bool {
 // notSmaller is in the place of a length.
 const notSmaller = -1
 
-func (x *exchange) encodeInto(out *buffer, body []byte) error {
+func (x *exchange) encodeInto(out *buffer, body []byte, pad int) error {
 	defer x.c.busy[x.coding].give()
-	pad := padding(x.c.opts.Padding)
 	return x.timed(func() (err error) {
 		out.b, err = x.c.codecs[x.coding].whole(out.b, body, pad)
 		return err

@@ -321,6 +321,25 @@ func TestRequestsOfOtherSitesWithCredentialsAreGuarded(t *testing.T) {
 	})
 }
 
+// Trap d.31: were a padded body left as it is where the padding is too much, then the
+// coding would tell how long it was without.
+func TestPaddingDoesNotDecideAboutTheCoding(t *testing.T) {
+	h := newCompressor(t, compress.Options{Padding: 4096}).Middleware(answers("text/plain", text(600), true))
+	lengths := map[int]bool{}
+	for range 50 {
+		for _, accept := range []string{"gzip", "br", "zstd"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, get(accept))
+			require.Equal(t, accept, w.Header().Get("Content-Encoding"))
+			body, err := decode(accept, w.Body.Bytes())
+			require.NoError(t, err)
+			require.Equal(t, text(600), body)
+			lengths[w.Body.Len()] = true
+		}
+	}
+	require.Greater(t, len(lengths), 50)
+}
+
 func TestTheHookIsToldOfEachBody(t *testing.T) {
 	type result struct {
 		coding  string

@@ -73,8 +73,8 @@ type Options struct {
 	NotAcceptable bool
 
 	// Padding adds a random number of bytes, 1 to Padding, to each encoded body, as
-	// a hindrance to BREACH (CVE-2013-3587). At most 4096. See the documentation of
-	// the package for what it does not protect from.
+	// a hindrance to BREACH (CVE-2013-3587). At most 4096. A short body may get longer
+	// by it. See the documentation of the package for what it does not protect from.
 	// Default: 0, none.
 	Padding int
 	// GuardCrossSite leaves answers to requests as they are that another site made

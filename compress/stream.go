@@ -49,7 +49,8 @@ func (x *exchange) takeEncoder() bool {
 		return false
 	}
 	x.enc = enc
-	if err := enc.begin((*sink)(x), padding(x.c.opts.Padding)); err != nil {
+	x.pad = padding(x.c.opts.Padding)
+	if err := enc.begin((*sink)(x), x.pad); err != nil {
 		x.letGo()
 		return false
 	}
@@ -78,7 +79,7 @@ func (x *exchange) try() error {
 	trial := x.trial
 	x.trial = nil
 	defer trial.free()
-	if !x.forced && len(trial.b) >= size || err != nil {
+	if !x.forced && len(trial.b)-x.pad >= size || err != nil {
 		x.letGo()
 		x.verdict = plain
 		defer x.tell(identity, int64(size), int64(size))
