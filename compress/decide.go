@@ -17,7 +17,7 @@ const (
 // settle decides about a response whose content type does not matter (RFC 9110
 // §8.4).
 func (c *Compressor) settle(status int, r *http.Request, o *outline) (v verdict, settled bool) {
-	if r.Method == http.MethodConnect || o.refusesTransform() {
+	if r.Method == http.MethodConnect || o.has&(hasCoding|hasNoTransform) != 0 {
 		return never, true
 	}
 	switch status {
@@ -28,11 +28,11 @@ func (c *Compressor) settle(status int, r *http.Request, o *outline) (v verdict,
 	case http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable: // of the identity representation
 		return plain, true
 	}
-	if o.has&hasRange != 0 {
+	switch {
+	case o.has&hasRange != 0:
 		return plain, true
-	}
-	if o.typed && len(o.contentType) == 0 {
-		return never, true // the handler wants none
+	case o.has&hasNoType != 0:
+		return never, true
 	}
 	return plain, false
 }
@@ -45,10 +45,10 @@ func (x *exchange) judge(o *outline) verdict {
 	if v, settled := x.c.settle(x.status, x.r, o); settled {
 		return v
 	}
-	if !o.typed {
+	if o.has&hasType == 0 {
 		return sniff
 	}
-	return x.judgeType(o.contentType[0])
+	return x.judgeType(o.contentType)
 }
 
 // judgeType decides about a content type.

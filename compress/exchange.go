@@ -65,10 +65,10 @@ type exchange struct {
 func (x *exchange) begin(status int) {
 	var o outline
 	x.fixed = takeSnapshot(x.w.Header(), &o)
-	x.status, x.declared, x.has = status, o.declared(), o.has
+	x.status, x.declared, x.has = status, o.declared, o.has
 	x.verdict = x.judge(&o)
 	if x.verdict == encode || x.verdict == sniff {
-		x.flushes = o.isIncremental()
+		x.flushes = o.has&isIncremental != 0
 		x.apart.Store(true)
 		return
 	}

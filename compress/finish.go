@@ -104,7 +104,7 @@ func (x *exchange) finishOpen() {
 	h := x.w.Header()
 	var o outline
 	o.read(h)
-	if o.typed && x.judge(&o) != never {
+	if o.has&hasType != 0 && x.judge(&o) != never {
 		x.c.varies(h, (*[1]string)(x.values[varyValue:]))
 	}
 }

@@ -133,6 +133,9 @@ func (x *exchange) retag(h http.Header, c coding) {
 // retagCondition makes the tag of a 304 that of the 200 that the client has (RFC
 // 9110 §15.4.5), and of a 412 that of the coding that the client asked about.
 func (x *exchange) retagCondition(h http.Header) {
+	if x.status != http.StatusNotModified && x.status != http.StatusPreconditionFailed {
+		return
+	}
 	tags := h["Etag"]
 	if len(tags) == 0 {
 		return

@@ -50,17 +50,29 @@ func (o *onlooker) BeforeHeader(status int, h http.Header) {
 	if o.gone.Load() {
 		return
 	}
-	about := outline{encoding: h["Content-Encoding"], cacheControl: h["Cache-Control"]}
-	about.contentType, about.typed = h["Content-Type"]
-	if h["Content-Range"] != nil {
-		about.has = hasRange
-	}
+	about := onlookersOutline(h)
 	v, settled := o.c.settle(status, o.r, &about)
 	// Of what type a body without one is, the server sees later.
-	if !settled && about.typed && !o.c.types.of(about.contentType[0]).listed {
+	if !settled && about.has&hasType != 0 && !o.c.types.of(about.contentType).listed {
 		v = never
 	}
 	if v != never {
 		o.c.varies(h, &o.vary)
 	}
+}
+
+// onlookersOutline looks up the few fields that matter where nothing is encoded, which
+// takes less time than to go through all.
+func onlookersOutline(h http.Header) (o outline) {
+	if types, ok := h["Content-Type"]; ok {
+		o.addType(types)
+	}
+	o.addCoding(h["Content-Encoding"])
+	if lines := h["Cache-Control"]; lines != nil {
+		o.addCacheControl(lines)
+	}
+	if h["Content-Range"] != nil {
+		o.has |= hasRange
+	}
+	return o
 }

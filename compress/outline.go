@@ -10,29 +10,31 @@ import (
 
 // outline is what a decision needs to know of a response's header.
 type outline struct {
-	typed        bool // there is a Content-Type, if only to say that there is none
-	contentType  []string
-	encoding     []string // Content-Encoding
-	cacheControl []string
-	length       []string // Content-Length
-	incremental  []string
-	buffering    []string // X-Accel-Buffering
-	has          traits
+	contentType string
+	declared    int64 // Content-Length, or -1
+	has         traits
 }
 
-// traits are fields that a coding has consequences for.
-type traits uint8
+// traits are what else matters of a header.
+type traits uint16
 
 const (
-	hasTag traits = 1 << iota
-	hasLength
+	hasType        traits = 1 << iota // there is a Content-Type
+	hasNoType                         // if only to say that there is none
+	hasCoding                         // there is a coding already
+	hasNoTransform                    // there may be no other
+	isIncremental                     // each write is to reach the client at once
 	hasRange
+	hasTag
+	hasLength
 	hasRanges
 	hasDigest
 	hasTrailer
 )
 
+// read goes through h once: a look-up of each field would take longer.
 func (o *outline) read(h http.Header) {
+	o.declared = -1
 	for name, values := range h {
 		o.add(name, values)
 	}
@@ -41,22 +43,26 @@ func (o *outline) read(h http.Header) {
 func (o *outline) add(name string, values []string) {
 	switch name {
 	case "Content-Type":
-		o.typed, o.contentType = true, values
-	case "Content-Encoding":
-		o.encoding = values
-	case "Cache-Control":
-		o.cacheControl = values
+		o.addType(values)
 	case "Content-Length":
-		o.length = values
 		o.has |= hasLength
-	case "Incremental":
-		o.incremental = values
-	case "X-Accel-Buffering":
-		o.buffering = values
-	case "Etag":
-		o.has |= hasTag
+		o.declared = lengthOf(values)
+	case "Content-Encoding":
+		o.addCoding(values)
+	case "Cache-Control":
+		o.addCacheControl(values)
 	case "Content-Range":
 		o.has |= hasRange
+	case "Incremental":
+		if isTrue(values) {
+			o.has |= isIncremental
+		}
+	case "X-Accel-Buffering": // what handlers tell proxies today
+		if len(values) == 1 && strings.EqualFold(values[0], "no") {
+			o.has |= isIncremental
+		}
+	case "Etag":
+		o.has |= hasTag
 	case "Accept-Ranges":
 		o.has |= hasRanges
 	case "Content-Digest", "Repr-Digest", "Content-Md5", "Digest":
@@ -70,35 +76,47 @@ func (o *outline) add(name string, values []string) {
 	}
 }
 
-// refusesTransform reports whether a response has a coding already, or may have
-// no other (RFC 9111 §5.2.2.6). A first line that is empty does not excuse a
-// second one.
-func (o *outline) refusesTransform() bool {
-	for _, line := range o.encoding {
-		if line != "" {
-			return true
-		}
+func (o *outline) addType(values []string) {
+	if len(values) == 0 {
+		o.has |= hasNoType
+		return
 	}
-	return o.cacheControl != nil && httpheader.HasToken(o.cacheControl, "no-transform")
+	o.has |= hasType
+	o.contentType = values[0]
 }
 
-// declared is what a handler says of the length of its body, or -1. net/http
-// ignores, too, what is no number.
-func (o *outline) declared() int64 {
-	if len(o.length) > 0 {
-		if n, err := strconv.ParseUint(o.length[0], 10, 63); err == nil {
+// addCoding looks at all lines: a first one that is empty does not excuse a second.
+func (o *outline) addCoding(lines []string) {
+	for _, line := range lines {
+		if line != "" {
+			o.has |= hasCoding
+		}
+	}
+}
+
+// addCacheControl looks for no-transform (RFC 9111 §5.2.2.6).
+func (o *outline) addCacheControl(lines []string) {
+	if httpheader.HasToken(lines, "no-transform") {
+		o.has |= hasNoTransform
+	}
+}
+
+// lengthOf is what a handler says of the length of its body, or -1. net/http ignores,
+// too, what is no number.
+func lengthOf(values []string) int64 {
+	if len(values) > 0 {
+		if n, err := strconv.ParseUint(values[0], 10, 63); err == nil {
 			return int64(n)
 		}
 	}
 	return -1
 }
 
-// isIncremental reports whether each write of a body is to reach the client at
-// once (RFC 10036; X-Accel-Buffering is what handlers tell proxies today).
-func (o *outline) isIncremental() bool {
-	if len(o.incremental) == 1 {
-		value, _ := httpheader.CutParams(o.incremental[0]) // a structured boolean (RFC 9651 §3.3.6)
-		return value == "?1"
+// isTrue reads the structured boolean of Incremental (RFC 10036, RFC 9651 §3.3.6).
+func isTrue(values []string) bool {
+	if len(values) != 1 {
+		return false
 	}
-	return len(o.buffering) == 1 && strings.EqualFold(o.buffering[0], "no")
+	value, _ := httpheader.CutParams(values[0])
+	return value == "?1"
 }

@@ -24,10 +24,10 @@ var snapshots = sync.Pool{New: func() any { return &snapshot{make([]field, 0, 16
 // maxSnapshot is how many fields are worth keeping the room for.
 const maxSnapshot = 128
 
-// takeSnapshot goes through h once for all that is to be known of it: a look-up of
-// each field would take longer.
+// takeSnapshot is outline.read, too, in one go.
 func takeSnapshot(h http.Header, o *outline) *snapshot {
 	s := snapshots.Get().(*snapshot)
+	o.declared = -1
 	for name, values := range h {
 		s.fields = append(s.fields, field{name, values})
 		o.add(name, values)
