@@ -63,9 +63,15 @@ type exchange struct {
 
 // begin fixes the header, and decides as far as that can be done.
 func (x *exchange) begin(status int) {
+	h := x.w.Header()
+	x.status = status
+	if x.isOutOfQuestion(h) {
+		_ = x.pass()
+		return
+	}
 	var o outline
-	x.fixed = takeSnapshot(x.w.Header(), &o)
-	x.status, x.declared, x.has = status, o.declared, o.has
+	x.fixed = takeSnapshot(h, &o)
+	x.declared, x.has = o.declared, o.has
 	x.verdict = x.judge(&o)
 	if x.verdict == encode || x.verdict == sniff {
 		x.flushes = o.has&isIncremental != 0

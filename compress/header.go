@@ -68,7 +68,6 @@ const (
 	codingValue = iota
 	varyValue
 	lengthValue
-	tagValue
 	typeValue
 	roomForValues
 )
@@ -123,9 +122,9 @@ func (x *exchange) markEncoded(h http.Header, length int) {
 func (x *exchange) retag(h http.Header, c coding) {
 	if tags := h["Etag"]; len(tags) > 0 {
 		if x.c.opts.ETags == ETagWeaken {
-			x.set(h, "Etag", tagValue, weakened(tags[0]))
+			h["Etag"] = []string{weakened(tags[0])}
 		} else {
-			x.set(h, "Etag", tagValue, suffixed(tags[0], c))
+			h["Etag"] = []string{suffixed(tags[0], c)}
 		}
 	}
 }
