@@ -133,6 +133,7 @@ func FuzzDifferential(f *testing.F) {
 		"\x10\x00\x00\x01\x00\x07\x02", // a page of 2 KB
 		"\x11\x01\x01\x01\x01\x0e\x02\x07\x01\x01\x00\x04\x02", // a stream on HTTP/2
 		"\x1e\x02\x00\x01\x00\x0f\x02\x08\x00",                 // HEAD, and a panic
+		",00109010/010\xff08001",                               // HEAD, a long body, and a panic
 		"\x12\x00\x02\x05\x02\x0d\x02\x09\x16\x09\x18",         // a copy of noise, and a trailer
 		"\x10\x06\x00\x06\x04\x01\x00\x07\x02\x07\x00",         // a body for 204
 	} {

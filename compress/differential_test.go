@@ -54,6 +54,8 @@ func TestResponsesThatOnceDiffered(t *testing.T) {
 			html, doWrite(words, 10_000), doTrailer("X-Late", "a")}},
 		{"trap d.21: the same for a stream that, once encoded, fits the server's buffer", []op{
 			html, doWrite(zeros, 100_000), doTrailer("X-Late", "a")}},
+		{"trap d.21: the same for a body that turns out not to be encoded at a later write", []op{
+			doWrite(noise, 510), doTrailer("X-Late", "a"), doWrite(words, 8)}},
 		{"off before a status that decides alone", []op{
 			html, doOff(), doWriteHeader(http.StatusNotModified)}},
 		{"off with a body that is kept back", []op{

@@ -16,6 +16,7 @@ func (x *exchange) finish(returned bool) {
 		x.abandon()
 		return
 	}
+	x.adoptTrailers()
 	switch x.phase {
 	case streaming:
 		x.finishStream()
@@ -24,9 +25,13 @@ func (x *exchange) finish(returned bool) {
 	}
 }
 
-// abandon leaves the header as the handler left it, for who recovers.
+// abandon leaves the header as the handler left it, for who recovers. That of a HEAD
+// whose body was too long to be kept back has begun to leave, as that of GET has.
 func (x *exchange) abandon() {
-	if x.phase == waiting && x.own != nil {
+	switch {
+	case x.phase == discarding:
+		_ = http.NewResponseController(x.w).Flush()
+	case x.phase == waiting && x.own != nil:
 		h := x.w.Header()
 		clear(h)
 		maps.Copy(h, x.own)
@@ -57,7 +62,6 @@ func (x *exchange) finishStream() {
 	if err := x.timed(x.enc.Close); err != nil {
 		return
 	}
-	x.adoptTrailers()
 	h := x.w.Header()
 	dropDigestTrailers(h)
 	if hasTrailers(h) {
@@ -80,7 +84,6 @@ func (x *exchange) finishWhole() {
 			return
 		}
 	}
-	x.adoptTrailers()
 	if x.held == nil && x.head && x.verdict == encode && !x.off.Load() {
 		_ = x.discard() // the handler left out the body, as it may
 		return
