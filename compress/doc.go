@@ -90,8 +90,9 @@
 //
 // # Cost
 //
-// One allocation for a response that stays as it is, and two for one that is
-// encoded. bench/compress compares it with other middlewares.
+// One allocation for a response that stays as it is, and one or two for one that is
+// encoded; an entity tag takes two more. bench/compress compares it with other
+// middlewares.
 //
 // # Order
 //

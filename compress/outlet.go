@@ -41,7 +41,7 @@ type library interface {
 type session struct {
 	outlet  outlet
 	library library
-	lead    func(*session, int) error // writes padding; nil where the library does
+	lead    func(*session, int) error // writes padding; nil where begin has seen to it
 	pad     int                       // padding to write before anything else
 	dirty   bool                      // there is something to flush
 	err     error                     // of the padding

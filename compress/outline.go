@@ -32,7 +32,7 @@ const (
 	hasTrailer
 )
 
-// read goes through h once: a look-up of each field would take longer.
+// read goes through h once: a look-up of each of a dozen fields would take longer.
 func (o *outline) read(h http.Header) {
 	o.declared = -1
 	for name, values := range h {
