@@ -214,6 +214,7 @@ func (a *attack) round(i int) error {
 		a.m.ObserveHealthStuck(s(), i%2 == 0)
 		a.m.ObserveRateLimit(ctx, s(), i%2 == 0)
 		a.m.ObserveCSPReport(s(), s())
+		a.m.ObserveCSPDrop(s(), i)
 		a.m.ObserveCompression(s(), int64(d), int64(i), d)
 		a.m.ObserveAI(metrics.AICall{Operation: s(), Provider: s(), Model: s(), Duration: d, InputTokens: a.rnd.Int(), TimeToFirstChunk: d, Err: context.Canceled})
 		a.m.ObserveRAG(ctx, s(), d, i, context.DeadlineExceeded)

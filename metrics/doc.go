@@ -111,6 +111,7 @@
 //	health_draining                                       gauge, 1 while the service ends
 //	ratelimit_decisions_total{policy,decision}            counter; allowed, denied
 //	csp_reports_total{directive,disposition}              counter
+//	csp_reports_dropped_total{reason}                     counter
 //	sluice_label_overflow_total{recorder}                 counter
 //
 // The ratio of requests that failed, for an objective, is

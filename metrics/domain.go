@@ -26,6 +26,7 @@ type domain struct {
 	rag     *bounded[string, ragSeries]
 	uploads *bounded[uploadKey, uploadSeries]
 	codings [len(contentCodings)]codingSeries
+	dropped [len(dropReasons)]prometheus.Counter
 
 	draining prometheus.Gauge
 }
@@ -42,6 +43,7 @@ func newDomain(f *factory) domain {
 		rag:     newRAG(f),
 		uploads: newUploads(f),
 		codings: newCodings(f),
+		dropped: newDropped(f),
 
 		draining: f.gauge("health_draining", "1 while the service ends: it is not ready, and waits for the last requests.").WithLabelValues(),
 	}
@@ -270,4 +272,30 @@ func newReports(f *factory) *bounded[reportKey, prometheus.Counter] {
 // disposition, "enforce" or "report" (CSP Level 3 §5).
 func (m *Metrics) ObserveCSPReport(directive, disposition string) {
 	(*m.domain.reports.get(reportKey{directive, disposition})).Inc()
+}
+
+// dropReasons are those that sluice's secheaders drops reports for; any other is
+// [Other].
+var dropReasons = [...]string{"media_type", "encoding", "too_large", "too_many", "rate", "busy", "broken", "malformed",
+	"type", "origin", "noise", "ignored", Other}
+
+// newDropped starts all series at zero: there are never more.
+func newDropped(f *factory) (all [len(dropReasons)]prometheus.Counter) {
+	total := f.counter("csp_reports_dropped_total", "Reports of browsers that were dropped, by the reason.", "reason")
+	for i, reason := range dropReasons {
+		all[i] = total.WithLabelValues(reason)
+	}
+	return all
+}
+
+// ObserveCSPDrop counts reports that were dropped, as OnDrop of sluice's secheaders
+// tells it.
+func (m *Metrics) ObserveCSPDrop(reason string, records int) {
+	c := m.domain.dropped[len(dropReasons)-1]
+	for i, known := range dropReasons {
+		if known == reason {
+			c = m.domain.dropped[i]
+		}
+	}
+	c.Add(float64(min(max(0, records), 1<<30))) // a counter wraps around at 2^64
 }

@@ -284,6 +284,26 @@ func TestOnlyNamesOfTheSpecificationNameAReport(t *testing.T) {
 	}
 }
 
+func TestDroppedReportsCountByAReasonOfTheList(t *testing.T) {
+	m := newMetrics(t, metrics.Options{MaxSeries: 1})
+	reasons := []string{"_OTHER", "broken", "busy", "encoding", "ignored", "malformed", "media_type", "noise", "origin",
+		"rate", "too_large", "too_many", "type"}
+	require.Equal(t, reasons, readingOf(t, m).values("csp_reports_dropped_total", "reason"))
+	for _, reason := range reasons {
+		require.Zero(t, readingOf(t, m).value("csp_reports_dropped_total", "reason", reason), "the first increase needs a zero before it")
+	}
+	m.ObserveCSPDrop("rate", 100)
+	m.ObserveCSPDrop("rate", 7)
+	m.ObserveCSPDrop("rate", -7)
+	m.ObserveCSPDrop("<script>", 3)
+	m.ObserveCSPDrop("", 1)
+	r := readingOf(t, m)
+	require.Equal(t, reasons, r.values("csp_reports_dropped_total", "reason"))
+	require.Equal(t, 107.0, r.value("csp_reports_dropped_total", "reason", "rate"))
+	require.Equal(t, 4.0, r.value("csp_reports_dropped_total", "reason", "_OTHER"))
+	require.Zero(t, r.value("csp_reports_dropped_total", "reason", "busy"))
+}
+
 func TestWhatAnAICallDoesNotKnowIsNotRecorded(t *testing.T) {
 	names := []string{"gen_ai_operation_name", "chat", "gen_ai_provider_name", "unknown", "gen_ai_request_model", "unknown"}
 	token := func(kind string) []string { return append(slices.Clone(names), "gen_ai_token_type", kind) }
@@ -353,6 +373,7 @@ func recordAll(m *metrics.Metrics, s string, d time.Duration, n int64) {
 	m.ObserveHealth(s, s, d, nil)
 	m.ObserveRateLimit(ctx, s, n%2 == 0)
 	m.ObserveCSPReport(s, s)
+	m.ObserveCSPDrop(s, int(n))
 	m.ObserveCompression(s, n, n, d)
 	m.ObserveAI(metrics.AICall{Operation: s, Provider: s, Model: s, Duration: d, TimeToFirstChunk: d, InputTokens: int(n), OutputTokens: int(n)})
 	m.ObserveRAG(ctx, s, d, int(n), nil)

@@ -104,6 +104,7 @@ func FuzzObserve(f *testing.F) {
 			m.ObserveHealthStuck(b, n > 0)
 			m.ObserveRateLimit(t.Context(), a, n > 0)
 			m.ObserveCSPReport(a, b)
+			m.ObserveCSPDrop(a, pick)
 			m.ObserveCompression(a, n, -n, d)
 			m.ObserveAI(AICall{Operation: a, Provider: b, Model: a, Duration: d, TimeToFirstChunk: d, InputTokens: int(n), OutputTokens: pick, Err: err})
 			m.ObserveRAG(t.Context(), a, d, pick, err)

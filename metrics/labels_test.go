@@ -221,6 +221,7 @@ func TestARecorderAllocatesNothingForWhatItKnows(t *testing.T) {
 		"compression":   func() { m.ObserveCompression("zstd", 2000, 700, time.Millisecond) },
 		"rate limit":    func() { m.ObserveRateLimit(ctx, "public", true) },
 		"report":        func() { m.ObserveCSPReport("script-src", "report") },
+		"dropped":       func() { m.ObserveCSPDrop("ignored", 3) },
 		"AI":            func() { m.ObserveAI(AICall{Provider: "p", Model: "m", Duration: 1, InputTokens: 1, OutputTokens: 1}) },
 		"RAG":           func() { m.ObserveRAG(ctx, "docs", time.Second, 3, nil) },
 		"upload":        func() { m.ObserveUpload(Upload{ContentType: "image/png", Size: 1}) },

@@ -29,7 +29,7 @@ var families = strings.Fields(`http_requests_total http_request_duration_seconds
 	rag_retrieved_documents uploads_total upload_size_bytes errors_total health_check_status
 	health_check_duration_seconds health_check_last_success_timestamp_seconds health_check_transitions_total
 	health_check_stuck health_draining ratelimit_decisions_total
-	csp_reports_total http_response_encodings_total http_response_encoding_bytes_total
+	csp_reports_total csp_reports_dropped_total http_response_encodings_total http_response_encoding_bytes_total
 	http_response_encoding_seconds_total sluice_label_overflow_total`)
 
 // filled has something in each family.

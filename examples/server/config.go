@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ type config struct {
 	ollamaModel   string
 	redisURL      string
 	origins       []string
+	proxies       []netip.Prefix
+	connect       []string
 	drainWait     time.Duration // negative: none
 }
 
@@ -62,6 +65,10 @@ Variables:
                   for, until load balancers have noticed (5s; in development 0s)
   CHAT_ORIGINS    hosts, separated by commas, whose pages may use the chat
                   besides our own; for proxies that change Host
+  CONNECT_SRC     URLs, separated by commas, that our page may connect to
+                  besides ourselves, such as an AI service or wss://host
+  TRUSTED_PROXIES networks, separated by commas, of proxies that say whether
+                  a request came over TLS, like 10.0.0.0/8
 `
 
 // parseConfig reads flags and environment, and reports all faults at once.
@@ -79,7 +86,8 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (c
 		ollamaURL:     getenv("OLLAMA_URL"),
 		ollamaModel:   getenv("OLLAMA_MODEL"),
 		redisURL:      getenv("REDIS_URL"),
-		origins:       strings.FieldsFunc(getenv("CHAT_ORIGINS"), func(r rune) bool { return r == ',' || r == ' ' }),
+		origins:       list(getenv("CHAT_ORIGINS")),
+		connect:       list(getenv("CONNECT_SRC")),
 	}
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -108,7 +116,20 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (c
 	if cfg.drainWait == 0 {
 		cfg.drainWait = -1
 	}
-	return cfg, errors.Join(cfg.validate(flags.Args()), err)
+	err = errors.Join(cfg.validate(flags.Args()), err)
+	for _, network := range list(getenv("TRUSTED_PROXIES")) {
+		prefix, bad := netip.ParsePrefix(network)
+		if bad != nil {
+			err = errors.Join(err, fmt.Errorf("server: TRUSTED_PROXIES: %q is not like 10.0.0.0/8", network))
+		}
+		cfg.proxies = append(cfg.proxies, prefix)
+	}
+	return cfg, err
+}
+
+// list splits at commas and spaces.
+func list(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func (c config) validate(rest []string) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"net/http"
 	"strings"
@@ -18,32 +17,6 @@ func requestID(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", id)
 		next.ServeHTTP(w, r)
-	})
-}
-
-type nonceKey struct{}
-
-// nonceFrom returns the nonce that scripts and styles of this answer must bear.
-func nonceFrom(ctx context.Context) string {
-	nonce, _ := ctx.Value(nonceKey{}).(string)
-	return nonce
-}
-
-// reportPath is where browsers report what the policy kept them from.
-const reportPath = "/csp-reports"
-
-// contentSecurity allows our own page and nothing else (CSP Level 3). A handler
-// that knows better, as the download does, sets a policy of its own.
-func contentSecurity(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		nonce := rand.Text() // 130 bits
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+nonce+"'; style-src 'nonce-"+nonce+
-			"'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri "+reportPath)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		inner := r.WithContext(context.WithValue(r.Context(), nonceKey{}, nonce))
-		next.ServeHTTP(w, inner)
-		r.Pattern = inner.Pattern // for the layers outside, which name routes by it
 	})
 }
 

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/sluice-go/sluice/examples/server/app"
@@ -76,25 +73,4 @@ func (o observedSearch) SearchMessages(ctx context.Context, words []string, limi
 	found, err := o.Messages.SearchMessages(ctx, words, limit)
 	o.metrics.ObserveRAG(ctx, "messages", time.Since(start), len(found), err)
 	return found, err
-}
-
-const maxReport = 64 << 10 // bytes of a violation report
-
-// violationReports takes what browsers report about the content security policy
-// (report-uri, CSP Level 3 §5.3). It counts, and stands in for secheaders.
-func violationReports(m *metrics.Metrics) http.HandlerFunc {
-	type violation struct {
-		Report struct {
-			Effective   string `json:"effective-directive"`
-			Disposition string `json:"disposition"`
-		} `json:"csp-report"`
-	}
-	return func(w http.ResponseWriter, r *http.Request) {
-		var v violation
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReport))
-		if err == nil && json.Unmarshal(body, &v) == nil {
-			m.ObserveCSPReport(v.Report.Effective, v.Report.Disposition)
-		}
-		w.WriteHeader(http.StatusNoContent) // a browser has no use for an error
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-go/sluice/compress"
 	"github.com/sluice-go/sluice/examples/server/web"
 	"github.com/sluice-go/sluice/metrics"
+	"github.com/sluice-go/sluice/secheaders"
 )
 
 // routes is the public service. What a request passes, from the outside in, is
@@ -19,7 +20,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	site, err := web.New(web.Options{
 		Projects:   s.store,
 		Tickets:    s.store,
-		Nonce:      nonceFrom,
+		Nonce:      secheaders.Nonce,
 		Model:      s.model.Name(),
 		HealthURL:  "/health",
 		MetricsURL: metricsURL,
@@ -32,8 +33,7 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	s.api.Mount(service)
 	site.Mount(service)
 	service.Handle("GET /ws/chat", s.hub.Handler(s.chat))
-	service.Handle("POST "+reportPath, violationReports(s.metrics))
-	patterns := append(s.api.Patterns(), "GET /{$}", "GET /static/", "GET /ws/chat", "POST "+reportPath)
+	patterns := append(s.api.Patterns(), "GET /{$}", "GET /static/", "GET /ws/chat")
 	if s.cfg.env == development {
 		patterns = append(patterns, s.demo(service)...)
 	}
@@ -52,7 +52,8 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 		requestID,            // 2
 		s.metrics.Middleware, // 3
 		// 4 sentryx: recovers panics; until then net/http cuts the connection
-		contentSecurity, // 5, until secheaders takes its place
+		s.security.Middleware, // 5
+		s.security.Isolate,    // 5: what other sites make a browser ask for
 		// 6 ratelimit by client address
 		s.api.Authenticate, // 7 and then ratelimit by role
 		deadlines,          // 8
@@ -63,6 +64,8 @@ func (s *server) routes(adminURL string) (http.Handler, error) {
 	)
 	root := http.NewServeMux()
 	s.health.Mount(root) // 0: probes see the real listener and nothing else
+	// 0: reports come from anybody, in bursts, and bring their own limits.
+	root.Handle(reportPath, s.health.Middleware(s.security.ReportHandler()))
 	root.Handle("/", stack(service))
 	return root, nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-go/sluice/health"
 	"github.com/sluice-go/sluice/metrics"
 	"github.com/sluice-go/sluice/metrics/host"
+	"github.com/sluice-go/sluice/secheaders"
 )
 
 // server holds the parts that live as long as the process.
@@ -31,15 +32,16 @@ type server struct {
 	cfg    config
 	logger *slog.Logger
 
-	metrics *metrics.Metrics
-	health  *health.Checker
-	monitor *dbmon.Monitor
-	store   *sqlstore.Store
-	blobs   *diskstore.Store
-	hub     *ws.Hub
-	model   app.Model
-	chat    *app.Chat
-	api     *httpapi.API
+	metrics  *metrics.Metrics
+	health   *health.Checker
+	monitor  *dbmon.Monitor
+	security *secheaders.Secure
+	store    *sqlstore.Store
+	blobs    *diskstore.Store
+	hub      *ws.Hub
+	model    app.Model
+	chat     *app.Chat
+	api      *httpapi.API
 
 	closing sync.Mutex
 	closers []func() error
@@ -56,6 +58,9 @@ func newServer(ctx context.Context, cfg config, logger *slog.Logger, stdout io.W
 
 func (s *server) open(ctx context.Context, stdout io.Writer) (err error) {
 	if err := s.openMetrics(); err != nil {
+		return err
+	}
+	if err := s.openSecurity(); err != nil {
 		return err
 	}
 	if s.blobs, err = diskstore.New(diskstore.Options{Dir: filepath.Join(s.cfg.data, "files")}); err != nil {
@@ -145,7 +150,7 @@ func (s *server) declare() {
 		Models:   []metrics.AICall{{Provider: s.provider(), Model: s.model.Name()}},
 		Sources:  []string{"messages"},
 		Uploads:  []metrics.Upload{{ContentType: "text/plain"}, {ContentType: "image/png"}, {Rejected: "too_large"}, {Rejected: "unsupported_type"}},
-		Errors:   map[string][]string{"api": {"internal", "unavailable", "timeout"}},
+		Errors:   map[string][]string{"api": {"internal", "unavailable", "timeout"}, "isolation": {"cross-site", "malformed"}},
 	})
 }
 

@@ -25,7 +25,8 @@ type Info struct {
 
 // inner is what a carrier needs once it has a context.
 type inner struct {
-	hooks respw.Hooks
+	hooks  respw.Hooks
+	policy policyHook
 
 	queries   atomic.Int64
 	queryTime atomic.Int64

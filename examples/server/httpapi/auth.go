@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-go/sluice/examples/server/app"
+	"github.com/sluice-go/sluice/secheaders"
 )
 
 const tokenLifetime = 24 * time.Hour
@@ -150,6 +151,7 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	http.SetCookie(w, a.cookie("", -1))
+	secheaders.ClearSiteData(w, secheaders.ClearCookies, secheaders.ClearStorage)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -13,9 +13,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"html/template"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -49,6 +54,7 @@ type Site struct {
 	logger     *slog.Logger
 
 	assets    map[string]asset
+	version   string // of this process: another build may show the same data in another way
 	templates *template.Template
 }
 
@@ -90,6 +96,7 @@ func New(o Options) (*Site, error) {
 		logger:     cmp.Or(o.Logger, slog.Default()),
 		assets:     assets,
 		templates:  templates,
+		version:    rand.Text(),
 	}
 	if s.nonce == nil {
 		s.nonce = func(context.Context) string { return "" }
@@ -112,11 +119,23 @@ type view struct {
 }
 
 func (s *Site) page(w http.ResponseWriter, r *http.Request) {
-	v := view{Nonce: s.nonce(r.Context()), Model: s.model, HealthURL: s.healthURL, MetricsURL: s.metricsURL,
+	v := view{Model: s.model, HealthURL: s.healthURL, MetricsURL: s.metricsURL,
 		MaxMessage: app.MaxMessageBody, MaxQuestion: app.MaxQuestion}
+	err := s.load(r.Context(), &v)
+	h := w.Header()
+	// A page with a nonce is for one browser.
+	h.Set("Cache-Control", "private, no-cache")
+	if err == nil {
+		tag := s.tag(v)
+		h.Set("ETag", tag)
+		if strings.Contains(strings.Join(r.Header["If-None-Match"], ","), tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
 	var body bytes.Buffer // so that an error can still become another page
 	status := http.StatusOK
-	err := s.load(r.Context(), &v)
+	v.Nonce = s.nonce(r.Context())
 	if err == nil {
 		err = s.templates.ExecuteTemplate(&body, "page.html", v)
 	}
@@ -125,14 +144,24 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request) {
 			s.logger.LogAttrs(r.Context(), slog.LevelError, "page not served", slog.Any("error", err))
 		}
 		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "5")
+		h.Del("ETag")
+		h.Set("Retry-After", "5")
 		body.Reset()
 		_ = s.templates.ExecuteTemplate(&body, "error.html", v) // it shows nothing that can fail
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
+	h.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
+}
+
+// tag is the entity tag of a page. Pages that differ in nothing but their nonce are
+// equal enough: a browser that has one goes on with its nonce, and its policy. So the
+// tag is weak (RFC 9110 §8.8.1).
+func (s *Site) tag(v view) string {
+	sum := sha256.New()
+	_, _ = io.WriteString(sum, s.version)
+	_ = json.NewEncoder(sum).Encode(v) // of plain data, into a hash: neither fails
+	return `W/"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
 }
 
 // load fills the view from the store.

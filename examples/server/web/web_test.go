@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +127,7 @@ func TestThePageShowsTicketsWhateverTheirTitles(t *testing.T) {
 	res, page := get(t, "GET", url+"/")
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
-	require.Equal(t, "no-cache", res.Header.Get("Cache-Control"))
+	require.Equal(t, "private, no-cache", res.Header.Get("Cache-Control"))
 	require.Equal(t, app.DefaultLimit, s.asked.Limit)
 
 	var titles, options []string
@@ -259,6 +260,34 @@ func TestAStoreErrorIsAWholePage(t *testing.T) {
 			require.Contains(t, log.String(), "disk 7 on fire")
 		})
 	}
+}
+
+// The nonce of a page is another one each time. What a browser has stays good as long
+// as the rest is the same.
+func TestAPageIsNotSentAgainWhileItShowsTheSame(t *testing.T) {
+	s := &store{tickets: []app.Ticket{{ID: 1, Title: "x"}}}
+	n := 0
+	url, _ := start(t, s, func(o *web.Options) {
+		o.Nonce = func(context.Context) string { n++; return strconv.Itoa(n) }
+	})
+	res, _ := get(t, "GET", url+"/")
+	tag := res.Header.Get("ETag")
+	require.Regexp(t, `^W/"[0-9a-f]{32}"$`, tag)
+	for _, header := range []string{tag, `"a", ` + tag} {
+		res, body := get(t, "GET", url+"/", "If-None-Match", header)
+		require.Equal(t, http.StatusNotModified, res.StatusCode)
+		require.Empty(t, body)
+		require.Equal(t, tag, res.Header.Get("ETag"))
+	}
+	require.Equal(t, 1, n, "a 304 needs no nonce")
+	s.tickets[0].Title = "y"
+	res, _ = get(t, "GET", url+"/", "If-None-Match", tag)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.NotEqual(t, tag, res.Header.Get("ETag"))
+	s.err = errors.New("gone")
+	res, _ = get(t, "GET", url+"/", "If-None-Match", tag)
+	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+	require.Empty(t, res.Header.Get("ETag"))
 }
 
 func TestAVisitorWhoLeftIsNotLogged(t *testing.T) {
