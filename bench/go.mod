@@ -25,6 +25,7 @@ require (
 	github.com/slok/go-http-metrics v0.13.0
 	github.com/sluice-go/sluice v0.0.0
 	github.com/stretchr/testify v1.12.1
+	github.com/unrolled/secure v1.17.0
 	github.com/uptrace/opentelemetry-go-extra/otelsql v0.3.2
 	go.nhat.io/otelsql v0.16.0
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0

@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-go/sluice/bench/health"
 	"github.com/sluice-go/sluice/bench/internal/harness"
 	"github.com/sluice-go/sluice/bench/metrics"
+	"github.com/sluice-go/sluice/bench/secheaders"
 )
 
 // suites has one entry for each package that has peers here.
@@ -32,6 +33,7 @@ var suites = []struct {
 	{"dbmon", dbmon.Suite, nil},
 	{"health", health.Suite, health.Queue},
 	{"metrics", metrics.Suite, nil},
+	{"secheaders", secheaders.Suite, nil},
 }
 
 func main() {

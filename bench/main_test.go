@@ -26,7 +26,7 @@ func TestOneCommandPrintsTheTables(t *testing.T) {
 
 func TestAPackageThatIsNotComparedIsAnError(t *testing.T) {
 	var out strings.Builder
-	require.EqualError(t, run([]string{"metric"}, &out), `"metric" is none of compress, dbmon, health, metrics`)
+	require.EqualError(t, run([]string{"metric"}, &out), `"metric" is none of compress, dbmon, health, metrics, secheaders`)
 	require.ErrorIs(t, run([]string{"-h"}, &out), flag.ErrHelp)
 	require.Empty(t, out.String())
 }

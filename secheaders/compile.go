@@ -35,19 +35,12 @@ type noncedField struct {
 type set struct {
 	fields []field
 	nonced []noncedField // at most two
-
-	lengths uint64 // of the names of fields, as a set modulo 64
 }
 
 func (s *set) add(name, value string) {
 	if value != "" && value != Omit {
-		s.append(field{name, []string{value}})
+		s.fields = append(s.fields, field{name, []string{value}})
 	}
-}
-
-func (s *set) append(f field) {
-	s.fields = append(s.fields, f)
-	s.lengths |= 1 << (len(f.name) % 64)
 }
 
 func (s *set) addPolicy(name string, text *policyText) {
@@ -186,7 +179,7 @@ func common(sets [kinds]*set) *set {
 			return slices.ContainsFunc(s.fields, func(g field) bool { return g.name == f.name && g.values[0] == f.values[0] })
 		}
 		if in(sets[data]) && in(sets[asset]) {
-			out.append(f)
+			out.fields = append(out.fields, f)
 		}
 	}
 	return out
@@ -217,7 +210,7 @@ func setHeaders(of any, i *reqinfo.Info, status int, h http.Header, room *[2]str
 // apply leaves what is there: the handler knows better, and what a proxy copied is not
 // doubled.
 func (s *set) apply(h http.Header) {
-	if s.apart(h) {
+	if apart(h) {
 		for k := range s.fields {
 			h[s.fields[k].name] = s.fields[k].values
 		}
@@ -231,16 +224,20 @@ func (s *set) apply(h http.Header) {
 	}
 }
 
-// apart reports whether no field is there yet, as far as a look at the few that a
-// handler mostly sets can tell: none is as long as one of ours.
-func (s *set) apart(h http.Header) bool {
-	if len(h) > 4 {
-		return false
-	}
-	for name := range h {
-		if s.lengths&(1<<(len(name)%64)) != 0 {
-			return false
+// usual are fields that handlers set, none of which is ours.
+var usual = [...]string{"Content-Type", "Content-Length", "Cache-Control", "Etag", "Vary", "Last-Modified", "Location", "X-Request-Id"}
+
+// apart reports whether what is there already is none of ours, where a few look-ups can
+// tell.
+func apart(h http.Header) bool {
+	left := len(h)
+	for _, name := range usual {
+		if left == 0 {
+			return true
+		}
+		if _, ok := h[name]; ok {
+			left--
 		}
 	}
-	return true
+	return left == 0
 }

@@ -15,7 +15,16 @@ const (
 // kindOf tells by Content-Type. What is unknown, malformed or listed with a comma, of
 // which a browser takes the last (Fetch, "extract a MIME type"), is a document.
 func kindOf(contentTypes []string) kind {
-	if len(contentTypes) != 1 || strings.IndexByte(contentTypes[0], ',') >= 0 {
+	if len(contentTypes) != 1 {
+		return document
+	}
+	switch contentTypes[0] { // as nearly all are written
+	case "text/html; charset=utf-8", "text/html":
+		return document
+	case "application/json", "application/json; charset=utf-8":
+		return data
+	}
+	if strings.IndexByte(contentTypes[0], ',') >= 0 {
 		return document
 	}
 	mediaType, _, _ := strings.Cut(contentTypes[0], ";")

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/sluice-go/sluice/internal/httpheader"
 	"github.com/sluice-go/sluice/internal/problem"
@@ -91,8 +90,9 @@ func answerPreflight(w http.ResponseWriter) {
 // receive reads a body, answers, and then works on it.
 func (rp *reporter) receive(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
-	// Also for what is not read here: the server reads the rest of it.
-	limited := readDeadline(rc, r)
+	// Also for what is not read here: the server reads the rest of it. It ends the
+	// deadline itself, with the body.
+	limitReading(rc, r)
 	if reason := unreadable(r); reason != kept {
 		rp.refuse(w, r, reason)
 		return
@@ -108,11 +108,6 @@ func (rp *reporter) receive(w http.ResponseWriter, r *http.Request) {
 	if reason := body.read(r.Body); reason != kept {
 		rp.refuse(w, r, reason)
 		return
-	}
-	if limited {
-		// The server watches the connection while hooks run, and would take a deadline
-		// for its end.
-		_ = rc.SetReadDeadline(time.Time{})
 	}
 	w.WriteHeader(http.StatusNoContent)
 	_ = rc.Flush()
@@ -150,7 +145,7 @@ func isReportType(field string) bool {
 // are closed that have, or may have, more to come than is worth reading. On HTTP/2
 // the server resets the stream, and closing would hit others.
 func (rp *reporter) refuse(w http.ResponseWriter, r *http.Request, reason dropReason) {
-	if r.ProtoMajor == 1 && (reason == dropTooLarge || reason == dropBroken || r.ContentLength < 0 || r.ContentLength > maxReportSize) {
+	if r.ProtoMajor == 1 && (reason == dropBroken || r.ContentLength < 0 || r.ContentLength > maxReportSize) {
 		w.Header()["Connection"] = closing
 	}
 	w.WriteHeader(http.StatusNoContent)

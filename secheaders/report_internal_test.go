@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -401,6 +402,19 @@ func FuzzScrub(f *testing.F) {
 			require.NotContains(t, cleanSample(raw), "S3cr3t", raw)
 		}
 	})
+}
+
+// What is no batch is not read further than a report may be long.
+func TestALongReportIsNotReadToItsEnd(t *testing.T) {
+	for text, want := range map[string]int{"{": maxReportSize + 1, "[": maxBatchSize + 1} {
+		var long atomic.Int64
+		src := strings.NewReader(text + strings.Repeat(" ", 2*maxBatchSize))
+		b := reportBody{long: &long}
+		require.Equal(t, dropTooLarge, b.read(src))
+		require.Equal(t, want, int(src.Size())-src.Len())
+		b.free()
+		require.Zero(t, long.Load())
+	}
 }
 
 // The names of the reasons are distinct, and none is forgotten.

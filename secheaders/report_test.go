@@ -3,6 +3,7 @@ package secheaders_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -190,26 +191,26 @@ func TestCookiesAndCredentialsAreNeitherUsedNorLogged(t *testing.T) {
 // does then does not end their context.
 func TestTheAnswerDoesNotWaitForHooks(t *testing.T) {
 	release, ended := make(chan struct{}), make(chan error, 1)
+	cancels := make(chan context.CancelFunc, 1)
 	type key struct{}
 	in := newInbox(t, ReportOptions{OnViolation: func(ctx context.Context, _ Violation) {
 		<-release
 		if ctx.Value(key{}) != "value" {
-			ended <- http.ErrAbortHandler
+			ended <- errors.New("the values of the request are lost")
 		}
 		ended <- ctx.Err()
 	}})
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), key{}, "value"))
-		go func() { <-release; cancel() }()
+		cancels <- cancel
 		in.ServeHTTP(w, r.WithContext(ctx))
-		cancel()
 	})
 	srv := testutil.Start(t, h)
 	res, err := srv.Client().Post(srv.URL, cspReport, strings.NewReader(legacyReport("/", 1)))
 	require.NoError(t, err, "the hook still waits")
 	require.Equal(t, http.StatusNoContent, res.StatusCode)
 	res.Body.Close()
-	srv.Client().CloseIdleConnections()
+	(<-cancels)() // as when the browser has closed the connection
 	close(release)
 	require.NoError(t, <-ended)
 }

@@ -91,12 +91,12 @@ func (b *reportBody) free() {
 	b.buffer = nil
 }
 
-// readDeadline gives the body its time, but no more than the server does. It
-// reports whether it did. Writers that know no deadlines leave it to the server.
-func readDeadline(rc *http.ResponseController, r *http.Request) bool {
+// limitReading gives the body its time, but no more than the server does. Writers
+// that know no deadlines leave it to the server.
+func limitReading(rc *http.ResponseController, r *http.Request) {
 	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if srv != nil && srv.ReadTimeout > 0 && srv.ReadTimeout < reportReadTimeout {
-		return false
+		return
 	}
-	return rc.SetReadDeadline(time.Now().Add(reportReadTimeout)) == nil
+	_ = rc.SetReadDeadline(time.Now().Add(reportReadTimeout))
 }

@@ -38,8 +38,20 @@ func TestABarSaysWhetherItHolds(t *testing.T) {
 	}
 }
 
+func TestABarMayBeThatOfAnotherSubject(t *testing.T) {
+	s := suite(serial)
+	s.Bars = []Bar{{Case: "serial", Of: "ten objects", Against: "one object", Share: 0.2, Allocs: 9}}
+	report := newReport(s)
+	report.rounds = 1
+	bare := []sample{{ns: 100}}
+	report.cases[0].rows = []row{{bare: bare, added: []sample{{100, 1, 0}}}, {bare: bare, added: []sample{{10, 9, 0}}}}
+	var out strings.Builder
+	require.NoError(t, report.Print(&out))
+	require.Contains(t, out.String(), "\n\nbar: serial: ten objects: 0.10 of what one object adds, at most 0.20; 9.00 allocs, at most 9: holds\n")
+}
+
 func TestABarAgainstNothingIsAnError(t *testing.T) {
-	for _, b := range []Bar{{Case: "none", Against: "ten objects"}, {Case: "serial", Against: "nobody"}} {
+	for _, b := range []Bar{{Case: "none", Against: "ten objects"}, {Case: "serial", Against: "nobody"}, {Case: "serial", Of: "nobody", Against: "ten objects"}} {
 		s := suite(serial)
 		s.Bars = []Bar{b}
 		_, err := s.Measure(quick)

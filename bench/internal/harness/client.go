@@ -33,6 +33,9 @@ type Case struct {
 	Header  http.Header // added to that of a browser; a field without values is left out
 	Body    []byte
 	Clients int // at the same time; 0 is one, without a goroutine of its own
+	// NewHeader makes the header of each answer a new map, as the server's is. Without
+	// it a client keeps one, whose room the first answer pays for.
+	NewHeader bool
 }
 
 // Client sends the same request again and again, as one connection does.
@@ -40,6 +43,7 @@ type Client struct {
 	req    *http.Request
 	body   *body
 	cancel context.CancelFunc
+	fresh  bool
 	writer writer
 	_      [64]byte // clients of several cores do not share a cache line
 }
@@ -61,7 +65,7 @@ func NewClient(c Case) (*Client, error) {
 		}
 	}
 	req.RemoteAddr = "203.0.113.7:49152"
-	client := &Client{writer: writer{header: http.Header{}}}
+	client := &Client{fresh: c.NewHeader, writer: writer{header: http.Header{}}}
 	if c.Body != nil {
 		client.body = &body{content: c.Body}
 		req.Body = client.body
@@ -78,6 +82,9 @@ func NewClient(c Case) (*Client, error) {
 func (c *Client) Do(h http.Handler) {
 	if c.body != nil {
 		c.body.rest.Reset(c.body.content)
+	}
+	if c.fresh {
+		c.writer.header = make(http.Header)
 	}
 	h.ServeHTTP(&c.writer, c.req)
 }

@@ -166,6 +166,20 @@ func TestAnAnswerMayHaveNoBody(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestAClientKeepsTheHeaderOfItsAnswersOrMakesNewOnes(t *testing.T) {
+	for _, fresh := range []bool{false, true} {
+		client, err := NewClient(Case{Method: "GET", Target: "/things", NewHeader: fresh})
+		require.NoError(t, err)
+		defer client.Close()
+		for n := range 3 {
+			client.Do(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				require.Equal(t, n > 0 && !fresh, w.Header().Get("X-Before") != "")
+				w.Header().Set("X-Before", "yes")
+			}))
+		}
+	}
+}
+
 func TestAFieldWithoutValuesIsLeftOut(t *testing.T) {
 	client, err := NewClient(Case{Method: "GET", Target: "/things", Header: http.Header{"Accept-Encoding": nil}})
 	require.NoError(t, err)
