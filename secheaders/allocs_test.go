@@ -32,7 +32,7 @@ func TestAllocations(t *testing.T) {
 		bound float64 // beyond the shared recorder
 	}{
 		{"a document without a nonce", constant.Middleware(http.HandlerFunc(page)), 0},
-		{"JSON", strict.Middleware(http.HandlerFunc(json)), 0},
+		{"JSON", strict.Middleware(http.HandlerFunc(object)), 0},
 		{"a document whose header has a nonce", strict.Middleware(http.HandlerFunc(page)), 2},
 		{"a document that reads its nonce", strict.Middleware(http.HandlerFunc(noncedPage)), 2},
 		{"two policies with a nonce", both.Middleware(http.HandlerFunc(noncedPage)), 3},

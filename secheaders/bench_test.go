@@ -31,7 +31,7 @@ func noncedPage(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, Nonce(r.Context()))
 }
 
-func json(w http.ResponseWriter, _ *http.Request) {
+func object(w http.ResponseWriter, _ *http.Request) {
 	w.Header()["Content-Type"] = jsonType
 	_, _ = io.WriteString(w, "{}")
 }
@@ -58,7 +58,7 @@ func BenchmarkMiddleware(b *testing.B) {
 		{"document without a nonce", constant.Middleware(http.HandlerFunc(page))},
 		{"document with a nonce in the header", strict.Middleware(http.HandlerFunc(page))},
 		{"document that reads its nonce", strict.Middleware(http.HandlerFunc(noncedPage))},
-		{"JSON", strict.Middleware(http.HandlerFunc(json))},
+		{"JSON", strict.Middleware(http.HandlerFunc(object))},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			serve := serveInto(bm.h)

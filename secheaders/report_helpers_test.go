@@ -3,7 +3,7 @@ package secheaders_test
 import (
 	"bytes"
 	"context"
-	stdjson "encoding/json"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -126,7 +126,7 @@ func batchOf(n int) string {
 		batch[i] = object{"age": 1, "type": "csp-violation", "url": "https://shop.example/", "user_agent": "x", "body": object{
 			"documentURL": "https://shop.example/", "effectiveDirective": "img-src", "blockedURL": fmt.Sprintf("https://img.example/%d", i)}}
 	}
-	b, _ := stdjson.Marshal(batch)
+	b, _ := json.Marshal(batch)
 	return string(b)
 }
 
@@ -145,7 +145,7 @@ func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // legacyOf is a report with these members.
 func legacyOf(t testing.TB, members map[string]string) string {
 	t.Helper()
-	b, err := stdjson.Marshal(map[string]map[string]string{"csp-report": members})
+	b, err := json.Marshal(map[string]map[string]string{"csp-report": members})
 	require.NoError(t, err)
 	return string(b)
 }

@@ -1,7 +1,7 @@
 package secheaders_test
 
 import (
-	stdjson "encoding/json"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -61,7 +61,7 @@ func TestNoiseIsDropped(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			in := newInbox(t, ReportOptions{})
 			tt.body["effective-directive"] = "script-src"
-			body, err := stdjson.Marshal(map[string]object{"csp-report": tt.body})
+			body, err := json.Marshal(map[string]object{"csp-report": tt.body})
 			require.NoError(t, err)
 			r := reportOf(cspReport, string(body))
 			r.Header.Set("User-Agent", tt.agent)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/sluice-go/sluice/internal/reqinfo"
 )
@@ -18,7 +19,7 @@ type Secure struct {
 	proxies    trustedProxies
 	hsts       string
 	reportURL  string
-	reports    *reporter
+	reports    func() *reporter // made when somebody asks for it
 	isolation  *isolation
 	logger     *slog.Logger
 }
@@ -29,11 +30,12 @@ func New(opts Options) (*Secure, error) {
 	if err := opts.faults(); err != nil {
 		return nil, err
 	}
+	reports := opts.Reports.withDefaults() // its slices are the caller's
 	s := &Secure{
 		proxies:   slices.Clone(opts.TrustedProxies),
 		hsts:      opts.HSTS.value(),
 		reportURL: opts.Reports.URL,
-		reports:   newReporter(opts.Reports, opts.Logger),
+		reports:   sync.OnceValue(func() *reporter { return newReporter(reports, opts.Logger) }),
 		isolation: newIsolation(opts.Isolation, opts.Reports.URL, opts.Logger),
 		logger:    opts.Logger,
 	}
@@ -86,7 +88,7 @@ func (s *Secure) Append(directives ...Directive) (func(http.Handler) http.Handle
 
 // ReportHandler takes the reports of browsers. It is mounted at the path of
 // [ReportOptions].URL, outside of limits, caches, compression and authentication.
-func (s *Secure) ReportHandler() http.Handler { return s.reports }
+func (s *Secure) ReportHandler() http.Handler { return s.reports() }
 
 type middleware struct {
 	plan *plan
