@@ -49,7 +49,7 @@ func (s *set) addPolicy(name string, text *policyText) {
 	case text.hasNonce():
 		s.nonced = append(s.nonced, noncedField{name, text})
 	default:
-		s.add(name, text.execute(""))
+		s.add(name, text.execute(nil))
 	}
 }
 
@@ -201,7 +201,11 @@ func setHeaders(of any, i *reqinfo.Info, status int, h http.Header, room *[2]str
 	}
 	for n, f := range s.nonced {
 		if _, own := h[f.name]; !own {
-			room[n] = f.text.execute(i.CommitNonce(newNonce))
+			nonce, draft := i.CommitNonce(v.newNonce)
+			if n > 0 || draft.By != &v.policy || s != v.sets[document] {
+				draft.Text = f.text.execute([]byte(nonce))
+			}
+			room[n] = draft.Text
 			h[f.name] = room[n : n+1 : n+1]
 		}
 	}

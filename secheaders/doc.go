@@ -49,8 +49,7 @@
 // has left by then. See docs/SECURITY.md for each header and each preset.
 //
 // Cost: beyond the recorder that all layers share, a response whose policy has no nonce
-// allocates nothing, and one with a nonce twice (the nonce and the policy). All values
-// are made in New.
+// allocates nothing, and one with a nonce once. All values are made in New.
 //
 // # Defaults
 //

@@ -27,18 +27,27 @@ const (
 // as it is.
 func Nonce(ctx context.Context) string {
 	info := reqinfo.From(ctx)
-	if policy, _ := info.HeaderPolicy(); policy == nil {
+	policy, _ := info.HeaderPolicy()
+	if policy == nil {
 		return ""
 	}
-	return info.UseNonce(newNonce)
+	return info.UseNonce(policy.Data.(*view).newNonce)
 }
 
-func newNonce() string {
+// newNonce makes a nonce, and the header of a document with it.
+func (v *view) newNonce() (nonce string, draft reqinfo.Draft) {
 	var random [nonceBytes]byte
 	rand.Read(random[:]) // never fails
 	var text [nonceLength]byte
 	base64.RawURLEncoding.Encode(text[:], random[:])
-	return string(text[:])
+	s := v.sets[document]
+	if len(s.nonced) == 0 {
+		return string(text[:]), draft
+	}
+	policy := s.nonced[0].text
+	draft = reqinfo.Draft{By: &v.policy, Text: policy.execute(text[:])}
+	at := len(policy.pieces[0])
+	return draft.Text[at : at+nonceLength], draft
 }
 
 // dropNonced removes a policy with a nonce, a handler's own one, from a 304: it would
@@ -59,7 +68,13 @@ func dropNonced(h http.Header) {
 // many share is one that an attacker can read. Targeted fields (RFC 9213) would win
 // over Cache-Control.
 func keepPrivate(h http.Header) {
-	h["Cache-Control"] = madePrivate(h["Cache-Control"])
+	switch lines := h["Cache-Control"]; {
+	case len(lines) == 0:
+		h["Cache-Control"] = justPrivate
+	case len(lines) == 1 && (lines[0] == "no-store" || lines[0] == "private"):
+	default:
+		h["Cache-Control"] = madePrivate(lines)
+	}
 	if lines := h["Cdn-Cache-Control"]; lines != nil {
 		h["Cdn-Cache-Control"] = madePrivate(lines)
 	}
@@ -69,9 +84,6 @@ var justPrivate = []string{"private"}
 
 // madePrivate returns the lines as they are where they keep shared caches away already.
 func madePrivate(lines []string) []string {
-	if len(lines) == 0 {
-		return justPrivate
-	}
 	kept := []string{"private"}
 	for _, line := range lines {
 		for member, rest, ok := httpheader.Next(line); ok; member, rest, ok = httpheader.Next(rest) {

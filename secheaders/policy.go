@@ -177,12 +177,12 @@ func (p Policy) compile(tls bool, reports []Directive) *policyText {
 
 func (t *policyText) hasNonce() bool { return len(t.pieces) > 1 }
 
-func (t *policyText) execute(nonce string) string {
+func (t *policyText) execute(nonce []byte) string {
 	var b strings.Builder
 	b.Grow(t.length + (len(t.pieces)-1)*len(nonce))
 	for i, piece := range t.pieces {
 		if i > 0 {
-			b.WriteString(nonce)
+			b.Write(nonce)
 		}
 		b.WriteString(piece)
 	}

@@ -177,7 +177,7 @@ func TestARequestWithinARequestHasItsOwnCarrier(t *testing.T) {
 	items.HandleFunc("GET /item/{id}", func(_ http.ResponseWriter, r *http.Request) {
 		i := reqinfo.From(r.Context())
 		i.SetCache("hit")
-		i.UseNonce(func() string { return "inner" })
+		i.UseNonce(func() (string, reqinfo.Draft) { return "inner", reqinfo.Draft{} })
 		require.Equal(t, "GET /item/{id}", i.Route())
 	})
 	stack := layers(2, items)
@@ -371,14 +371,15 @@ func TestFactsAreSharedAndRaceFree(t *testing.T) {
 
 func TestTheNonceIsMadeOnceAndOnlyABodyMarksIt(t *testing.T) {
 	made := 0
-	generate := func() string { made++; return "n" }
+	generate := func() (string, reqinfo.Draft) { made++; return "n", reqinfo.Draft{} }
 	var info *reqinfo.Info
+	committed := func() string { nonce, _ := info.CommitNonce(generate); return nonce }
 	spyOn(&info, hello).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-	require.Equal(t, "n", info.CommitNonce(generate))
+	require.Equal(t, "n", committed())
 	require.False(t, info.NonceRead())
 	require.Equal(t, "n", info.UseNonce(generate))
 	require.True(t, info.NonceRead())
-	require.Equal(t, "n", info.CommitNonce(generate))
+	require.Equal(t, "n", committed())
 	require.True(t, info.NonceRead(), "once read is read")
 	require.Equal(t, 1, made)
 }
@@ -389,7 +390,7 @@ func TestWithoutACarrierEverythingReadsAsZero(t *testing.T) {
 	i.SetRoute(new("r"))
 	i.SetCache("hit")
 	i.AddQuery(time.Second)
-	require.Empty(t, i.UseNonce(func() string { return "n" }))
+	require.Empty(t, i.UseNonce(func() (string, reqinfo.Draft) { return "n", reqinfo.Draft{} }))
 	require.False(t, i.ClientIP().IsValid())
 	require.Empty(t, i.Route())
 	require.Empty(t, i.Cache())

@@ -43,6 +43,7 @@ type inner struct {
 	echo      string          // that one
 	unechoed  string          // in the place of this one
 	nonceRead bool
+	draft     Draft // of the header with the nonce
 }
 
 // attempt is a context by which the carrier is found, so that finding it costs
@@ -191,28 +192,47 @@ func (i *Info) Trace() Trace { return i.read().trace }
 // SetTrace sets the trace the request belongs to.
 func (i *Info) SetTrace(t Trace) { i.write(func(f *facts) { f.trace = t }) }
 
+// Draft is the value of a header that was made together with a nonce, which is a part
+// of it: so both are one allocation. It is good for the policy that made it.
+type Draft struct {
+	By   *HeaderPolicy
+	Text string
+}
+
 // UseNonce returns the nonce of the response for use in its body, generating it
 // at the first call. From then on NonceRead holds and no shared cache may store
 // the response. generate must not ask the carrier anything. Without a carrier
 // there is no header to promise the nonce in, and so no nonce.
-func (i *Info) UseNonce(generate func() string) string { return i.nonce(generate, true) }
-
-// CommitNonce returns the nonce for the header. It does not count as read: a
-// policy whose nonce no body carries harms nobody when it is stored.
-func (i *Info) CommitNonce(generate func() string) string { return i.nonce(generate, false) }
-
-func (i *Info) nonce(generate func() string, read bool) string {
+func (i *Info) UseNonce(generate func() (nonce string, draft Draft)) string {
 	in := i.context()
 	if in == nil {
 		return ""
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.nonceRead = in.nonceRead || read
-	if in.facts.nonce == "" {
-		in.facts.nonce = generate()
-	}
+	in.nonceRead = true
+	in.makeNonce(generate)
 	return in.facts.nonce
+}
+
+// CommitNonce returns the nonce for the header, and what was made with it. It does not
+// count as read: a policy whose nonce no body carries harms nobody when it is stored.
+func (i *Info) CommitNonce(generate func() (nonce string, draft Draft)) (nonce string, draft Draft) {
+	in := i.context()
+	if in == nil {
+		return "", Draft{}
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.makeNonce(generate)
+	return in.facts.nonce, in.draft
+}
+
+// makeNonce needs mu.
+func (in *inner) makeNonce(generate func() (string, Draft)) {
+	if in.facts.nonce == "" {
+		in.facts.nonce, in.draft = generate()
+	}
 }
 
 // NonceRead reports whether the body may carry the nonce.

@@ -76,7 +76,7 @@ func TestTheFactsAreOfTheAttemptThatServed(t *testing.T) {
 		i := reqinfo.From(r.Context())
 		i.SetCache("hit")
 		i.AddQuery(5)
-		i.UseNonce(func() string { return "n" })
+		i.UseNonce(func() (string, reqinfo.Draft) { return "n", reqinfo.Draft{} })
 	}))
 	for kind, outer := range outermost {
 		for name, h := range map[string]http.Handler{

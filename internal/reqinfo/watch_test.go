@@ -126,7 +126,7 @@ func TestTheCarrierOfAWatcherMayBeAskedFromAnyGoroutine(t *testing.T) {
 					_, _, _, _ = info.Cache(), info.Limit(), info.NonceRead(), info.ClientIP()
 					info.AddQuery(1)
 					_, _ = info.Queries()
-					info.CommitNonce(func() string { return "n" })
+					info.CommitNonce(func() (string, reqinfo.Draft) { return "n", reqinfo.Draft{} })
 				})
 				layers(1, hello).ServeHTTP(w, r)
 			}))
