@@ -84,30 +84,47 @@ func (h HSTS) value() string {
 // none of localhost (RFC 6761 §6.3). It is not the place to refuse a request: what is
 // no name just gets no header.
 func hstsHost(hostport string) bool {
-	host, port, _ := strings.Cut(hostport, ":")
-	if !isDigits(port) {
-		return false // an IPv6 address, or worse
+	host := hostport
+	if i := strings.LastIndexByte(hostport, ':'); i >= 0 {
+		if !isDigits(hostport[i+1:]) {
+			return false
+		}
+		host = hostport[:i] // with a colon in it, which no name has, for an IPv6 address
 	}
 	host = strings.TrimSuffix(host, ".")
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	return isDomain(host) && !endsInNumber(last) && !equal(last, "localhost")
+	last, ok := lastLabel(host)
+	return ok && !endsInNumber(last) && !equal(last, "localhost")
 }
+
+// lastLabel returns the last label of a domain, if host is one.
+func lastLabel(host string) (last string, ok bool) {
+	start := 0
+	for i := range len(host) {
+		if inLabel[host[i]] {
+			continue
+		}
+		if host[i] != '.' || i == start {
+			return "", false
+		}
+		start = i + 1
+	}
+	return host[start:], start < len(host)
+}
+
+// inLabel are the characters of labels. It is a table, as each request looks here.
+var inLabel = func() (table [256]bool) {
+	for c := range table {
+		b := byte(c)
+		table[c] = isAlpha(b) || isDigit(b) || b == '-' || b == '_'
+	}
+	return table
+}()
 
 // isDomain reports whether host is made of labels of letters, digits, "-" and "_".
 // Names of other scripts arrive in Punycode.
 func isDomain(host string) bool {
-	label := 0
-	for i := range len(host) {
-		switch c := host[i]; {
-		case c == '.' && label > 0:
-			label = 0
-		case c == '-', c == '_', isDigit(c), isAlpha(c):
-			label++
-		default:
-			return false
-		}
-	}
-	return label > 0
+	_, ok := lastLabel(host)
+	return ok
 }
 
 // endsInNumber reports whether the last label makes the host an IPv4 address, or an
