@@ -284,6 +284,7 @@ func TestOnlyNamesOfTheSpecificationNameAReport(t *testing.T) {
 	}
 }
 
+// Trap d.32 of secheaders: labels come from closed sets.
 func TestDroppedReportsCountByAReasonOfTheList(t *testing.T) {
 	m := newMetrics(t, metrics.Options{MaxSeries: 1})
 	reasons := []string{"_OTHER", "broken", "busy", "encoding", "ignored", "malformed", "media_type", "noise", "origin",

@@ -231,3 +231,14 @@ func TestTwoPoliciesOfOneResponseHaveOneNonce(t *testing.T) {
 	only := nonceIn.FindStringSubmatch(h.Get("Content-Security-Policy-Report-Only"))
 	require.Equal(t, nonces(h)[0], only[1])
 }
+
+// Trap d.3: a policy is no format.
+func TestAPercentSignStaysAsItIs(t *testing.T) {
+	s := mustNew(t, Options{Document: Headers{
+		CSP:           Policy{ScriptSrc(WithNonce), ImgSrc("https://a.example/%20x/")},
+		CSPReportOnly: Policy{ImgSrc("https://a.example/%25s")},
+	}})
+	h := headersOf(t, s, "text/html")
+	require.Equal(t, "script-src 'nonce-"+nonces(h)[0]+"'; img-src https://a.example/%20x/", h.Get("Content-Security-Policy"))
+	require.Equal(t, "img-src https://a.example/%25s", h.Get("Content-Security-Policy-Report-Only"))
+}

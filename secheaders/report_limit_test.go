@@ -18,6 +18,7 @@ import (
 )
 
 // Sheet (c): "limits counted per request while one batch logged 16 records".
+// Trap d.30.
 func TestTheRateIsChargedForEveryRecord(t *testing.T) {
 	for _, tt := range []struct {
 		size, kept int
