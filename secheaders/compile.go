@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/sluice-go/sluice/internal/reqinfo"
 )
@@ -15,8 +16,11 @@ var ownHeaders = []string{
 	"Cross-Origin-Opener-Policy", "Cross-Origin-Opener-Policy-Report-Only", "Cross-Origin-Embedder-Policy",
 	"Cross-Origin-Embedder-Policy-Report-Only", "Cross-Origin-Resource-Policy", "Origin-Agent-Cluster",
 	"Integrity-Policy", "Integrity-Policy-Report-Only", "Document-Policy", "Document-Policy-Report-Only",
-	"X-Xss-Protection", "X-Content-Type-Options", "Strict-Transport-Security", "Reporting-Endpoints",
+	"X-Xss-Protection", "X-Content-Type-Options", "Strict-Transport-Security",
 }
+
+// reportingField names endpoints. [Headers].Extra may add some.
+const reportingField = "Reporting-Endpoints"
 
 // field is a header with its value. The slice has no room, so that a handler's Add
 // makes a copy.
@@ -86,7 +90,7 @@ func (h Headers) compile(t transport, hsts, reportURL string) *set {
 	s.addPolicy(enforced, h.CSP.compile(t != plain, reports))
 	s.addPolicy(reported, h.CSPReportOnly.compile(t != plain, reports))
 	s.add("X-Content-Type-Options", "nosniff")
-	s.add("X-Frame-Options", string(cmp.Or(h.FrameOptions, h.CSP.frameOptions())))
+	s.add("X-Frame-Options", string(cmp.Or(h.FrameOptions, h.CSP.frameOptions(), h.CSPReportOnly.frameOptions(), FrameDeny)))
 	s.add("Referrer-Policy", string(h.Referrer))
 	s.add("Permissions-Policy", h.Permissions.value(""))
 	s.add("Permissions-Policy-Report-Only", h.PermissionsReportOnly.value(to))
@@ -105,19 +109,32 @@ func (h Headers) compile(t transport, hsts, reportURL string) *set {
 		s.add("Strict-Transport-Security", hsts)
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.Extra)) {
-		s.add(name, h.Extra[name][0])
+		if name != reportingField {
+			s.add(name, h.Extra[name][0])
+		}
 	}
-	if reportURL != "" && s.reports() {
-		s.add("Reporting-Endpoints", reportingEndpoints(endpoint, reportURL))
-	}
+	s.add(reportingField, h.endpoints(s, reportURL))
 	return s
 }
 
-// reports tells whether a field can make a browser report. Documents do; data that
-// has nothing but a policy does so by report-uri.
+// endpoints are those that somebody asked for, and ours where a field can make a browser
+// report there.
+func (h Headers) endpoints(s *set, reportURL string) string {
+	var all []string
+	if reportURL != "" && s.reports() {
+		all = append(all, reportingEndpoints(endpoint, reportURL))
+	}
+	if own := h.Extra[reportingField]; len(own) > 0 && own[0] != Omit {
+		all = append(all, own[0])
+	}
+	return strings.Join(all, ", ")
+}
+
+// reports tells whether a field names our endpoint: in a policy, as a parameter, or in
+// a list.
 func (s *set) reports() bool {
 	return len(s.nonced) > 0 || slices.ContainsFunc(s.fields, func(f field) bool {
-		return f.name == enforced || f.name == reported
+		return f.name == enforced || f.name == reported || strings.Contains(f.values[0], "report-to=") || strings.Contains(f.values[0], "endpoints=")
 	})
 }
 
@@ -136,7 +153,6 @@ type view struct {
 	transport   transport
 	sets        [kinds]*set
 	revalidated *set // for 304
-	nonced      bool
 }
 
 // newPlan compiles headers that have no faults, and finds those that are too long.
@@ -150,12 +166,11 @@ func newPlan(s *Secure, headers [kinds]Headers, f *faults, name string) *plan {
 		for k := range kinds {
 			v.sets[k] = headers[k].compile(t, s.hsts, s.reportURL)
 			size = max(size, v.sets[k].size())
-			v.nonced = v.nonced || len(v.sets[k].nonced) > 0
 		}
 		v.revalidated = common(v.sets)
 	}
 	if size > maxSize {
-		f.add(name, "the headers take %d bytes; servers and proxies refuse more than %d", size, maxSize)
+		f.tooLong(name, size)
 	}
 	p.size = size
 	return p
@@ -189,16 +204,21 @@ func common(sets [kinds]*set) *set {
 // fixed.
 func setHeaders(of any, i *reqinfo.Info, status int, h http.Header, room *[2]string) {
 	v := of.(*view)
-	if status == http.StatusNotModified {
-		v.revalidated.apply(h)
-		dropNonced(h)
+	s := v.sets[document]
+	switch status {
+	case http.StatusSwitchingProtocols:
 		return
+	case http.StatusNotModified:
+		s = v.revalidated
+		dropNonced(h)
+	case reqinfo.Abandoned: // of what type the answer to a panic is, nobody knows yet
+	default:
+		s = v.sets[kindOf(h["Content-Type"])]
 	}
-	s := v.sets[kindOf(h["Content-Type"])]
-	s.apply(h)
-	if v.nonced && i.NonceRead() {
+	if i.NonceRead() {
 		keepPrivate(h)
 	}
+	s.apply(h)
 	for n, f := range s.nonced {
 		if _, own := h[f.name]; !own {
 			nonce, draft := i.CommitNonce(v.newNonce)

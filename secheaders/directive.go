@@ -149,7 +149,16 @@ var sandboxTokens = strings.Fields(`allow-downloads allow-forms allow-modals all
 	allow-top-navigation-to-custom-protocols`)
 
 // faults are what is wrong with one directive, without its name.
-func (d Directive) faults() (out []string) {
+func (d Directive) faults() []string {
+	out := d.valueFaults()
+	if keywordsOf[d.name] != nil && !d.other {
+		out = append(out, d.listFaults()...)
+	}
+	return out
+}
+
+// valueFaults are those of the name and of each value by itself.
+func (d Directive) valueFaults() (out []string) {
 	if !isName(d.name) {
 		return []string{"is no name of a directive"}
 	}
@@ -157,10 +166,13 @@ func (d Directive) faults() (out []string) {
 		return []string{"is dead: " + reason}
 	}
 	if d.other {
-		return d.eachValue(func(s Source) string { return textFault(s) })
+		if isKnown(d.name) {
+			return []string{"is known, and has a function of its own"}
+		}
+		return d.eachValue(textFault)
 	}
 	if keywords, ok := keywordsOf[d.name]; ok {
-		return d.listFaults(keywords)
+		return d.eachValue(func(s Source) string { return sourceFault(s, keywords) })
 	}
 	switch d.name {
 	case "sandbox":
@@ -171,17 +183,41 @@ func (d Directive) faults() (out []string) {
 			return ""
 		})
 	case "trusted-types":
-		return d.eachValue(trustedTypeFault)
-	case "report-to", "report-uri":
-		if len(d.values) == 0 {
-			return []string{"names nothing"}
+		out = d.eachValue(trustedTypeFault)
+		if len(d.values) > 1 && slices.Contains(d.values, None) {
+			out = append(out, "'none' counts only when it is alone")
 		}
-		return d.eachValue(textFault)
+		return out
+	case "report-to", "report-uri":
+		return d.reportFaults()
 	case "upgrade-insecure-requests", "require-trusted-types-for", "webrtc":
 		return nil // their values are ours
 	}
 	return []string{fmt.Sprintf("is not known; OtherDirective takes what this version does not know (known: %s)",
 		strings.Join(slices.Sorted(maps.Keys(keywordsOf)), ", "))}
+}
+
+// setDirectives are those that list nothing that is allowed.
+var setDirectives = []string{"report-to", "report-uri", "upgrade-insecure-requests", "require-trusted-types-for", "webrtc"}
+
+func isKnown(name string) bool {
+	return keywordsOf[name] != nil || name == "sandbox" || name == "trusted-types" || slices.Contains(setDirectives, name)
+}
+
+func (d Directive) reportFaults() []string {
+	out := d.eachValue(func(s Source) string {
+		if strings.Contains(string(s), string(WithNonce)) {
+			return "the nonce has no place in a URL"
+		}
+		return textFault(s)
+	})
+	switch {
+	case len(d.values) == 0:
+		out = append(out, "names nothing")
+	case d.name == "report-to" && len(d.values) > 1:
+		out = append(out, "takes one endpoint")
+	}
+	return out
 }
 
 func (d Directive) eachValue(fault func(Source) string) (out []string) {
@@ -195,9 +231,8 @@ func (d Directive) eachValue(fault func(Source) string) (out []string) {
 	return out
 }
 
-// listFaults checks a list of sources: each one, and what they make of each other.
-func (d Directive) listFaults(keywords []Source) []string {
-	out := d.eachValue(func(s Source) string { return sourceFault(s, keywords) })
+// listFaults are those of sources beside each other.
+func (d Directive) listFaults() (out []string) {
 	has := func(s Source) bool { return slices.Contains(d.values, s) }
 	inline := slices.ContainsFunc(d.values, allowsInline)
 	switch {
@@ -207,14 +242,12 @@ func (d Directive) listFaults(keywords []Source) []string {
 		out = append(out, "'none' counts only when it is alone (CSP Level 3 §6.7.2.5)")
 	case has(UnsafeInline) && inline:
 		out = append(out, "'unsafe-inline' is ignored beside a nonce or a hash (CSP Level 3 §6.7.3.2)")
-	case has(UnsafeInline) && has(StrictDynamic):
-		out = append(out, "'unsafe-inline' is ignored beside 'strict-dynamic'")
 	case has(StrictDynamic) && !inline:
 		out = append(out, "'strict-dynamic' without a nonce or a hash blocks every script")
-	case has(StrictDynamic):
+	case has(StrictDynamic) && d.name != "default-src": // there they count for all but scripts
 		for _, s := range d.values {
-			if s == Self || s[0] != '\'' {
-				out = append(out, fmt.Sprintf("%s is ignored beside 'strict-dynamic': give its script tag a nonce", s))
+			if s == Self || !isKeyword(s) && s != "" {
+				out = append(out, fmt.Sprintf("%q is ignored beside 'strict-dynamic': give its script tag a nonce, or leave out StrictDynamic", s))
 			}
 		}
 	}

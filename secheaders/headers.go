@@ -1,6 +1,7 @@
 package secheaders
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -21,7 +22,8 @@ type Headers struct {
 	// one is none.
 	CSPReportOnly Policy
 	// FrameOptions is X-Frame-Options, for browsers that do not know frame-ancestors.
-	// Default: what frame-ancestors says.
+	// Default: what frame-ancestors says, in a policy that only reports if there is no
+	// other; DENY where none says anything.
 	FrameOptions FrameOptions
 	// Referrer is the Referrer-Policy.
 	Referrer ReferrerPolicy
@@ -82,24 +84,22 @@ const XSSProtectionOff XSSProtection = "0"
 
 // over returns h with the fields of base in the place of zero ones.
 func (h Headers) over(base Headers) Headers {
-	if h.CSP == nil {
-		h.CSP = base.CSP
+	if !h.CSP.has("frame-ancestors") { // else another policy takes its X-Frame-Options with it
+		inherit(&h.FrameOptions, base.FrameOptions)
 	}
-	if h.CSPReportOnly == nil {
-		h.CSPReportOnly = base.CSPReportOnly
-	}
-	inherit(&h.FrameOptions, base.FrameOptions)
+	h.CSP = inherited(h.CSP, base.CSP)
+	h.CSPReportOnly = inherited(h.CSPReportOnly, base.CSPReportOnly)
 	inherit(&h.Referrer, base.Referrer)
-	h.Permissions = h.Permissions.over(base.Permissions)
-	h.PermissionsReportOnly = h.PermissionsReportOnly.over(base.PermissionsReportOnly)
+	h.Permissions = slices.Clone(h.Permissions.over(base.Permissions))
+	h.PermissionsReportOnly = slices.Clone(h.PermissionsReportOnly.over(base.PermissionsReportOnly))
 	inherit(&h.Opener, base.Opener)
 	inherit(&h.OpenerReportOnly, base.OpenerReportOnly)
 	inherit(&h.Embedder, base.Embedder)
 	inherit(&h.EmbedderReportOnly, base.EmbedderReportOnly)
 	inherit(&h.Resource, base.Resource)
 	inherit(&h.AgentCluster, base.AgentCluster)
-	inherit(&h.Integrity, base.Integrity)
-	inherit(&h.IntegrityReportOnly, base.IntegrityReportOnly)
+	h.Integrity = copied(cmp.Or(h.Integrity, base.Integrity))
+	h.IntegrityReportOnly = copied(cmp.Or(h.IntegrityReportOnly, base.IntegrityReportOnly))
 	inherit(&h.Document, base.Document)
 	inherit(&h.DocumentReportOnly, base.DocumentReportOnly)
 	inherit(&h.XSSProtection, base.XSSProtection)
@@ -123,6 +123,22 @@ func (p Permissions) over(base Permissions) Permissions {
 		return p
 	}
 	return base.with(p)
+}
+
+// inherited and copied return nothing that a caller can still change.
+func inherited(p, base Policy) Policy {
+	if p == nil {
+		return slices.Clone(base)
+	}
+	return slices.Clone(p)
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
 }
 
 func inherit[T comparable](field *T, base T) {
@@ -187,12 +203,22 @@ func extraFaults(f *faults, field, name string, values []string) {
 		f.add(field, "%q is not in canonical form, %q", name, textproto.CanonicalMIMEHeaderKey(name))
 	case slices.Contains(ownHeaders, name):
 		f.add(field, "%s has a field of its own", name)
+	case slices.Contains(handlers, name) || slices.Contains(usual[:], name):
+		f.add(field, "%s is about one response, and up to its handler", name)
 	case len(values) != 1:
 		f.add(field, "%s has %d values, not one", name, len(values))
 	case !isFieldValue(values[0]):
 		f.add(field, "%s: %q has a line break or another control character, with which HTTP/2 loses the header", name, values[0])
+	case name == reportingField:
+		if _, err := httpheader.ParseSFDictionary(values[0]); err != nil {
+			f.add(field, "%s: it is no dictionary (RFC 9651 §3.2): %w", name, err)
+		}
 	}
 }
+
+// handlers are further fields that describe one response or its connection.
+var handlers = []string{"Connection", "Content-Encoding", "Content-Language", "Content-Range", "Content-Disposition", "Date",
+	"Expires", "Keep-Alive", "Set-Cookie", "Trailer", "Transfer-Encoding", "Upgrade", "Www-Authenticate", "Report-To"}
 
 // isFieldValue reports whether s arrives as it is on every version of HTTP (RFC 9110
 // §5.5).

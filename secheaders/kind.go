@@ -51,7 +51,8 @@ func kindOfApplication(sub string) kind {
 	case equal(sub, "json"), hasSuffix(sub, "+json"), equal(sub, "octet-stream"), equal(sub, "x-ndjson"),
 		equal(sub, "zip"), equal(sub, "gzip"), equal(sub, "x-protobuf"), equal(sub, "protobuf"), equal(sub, "cbor"):
 		return data
-	case equal(sub, "javascript"), equal(sub, "wasm"), equal(sub, "x-javascript"):
+	case isJavaScript(sub), equal(sub, "wasm"), equal(sub, "ogg"), equal(sub, "vnd.ms-fontobject"), equal(sub, "font-woff"),
+		equal(sub, "vnd.apple.mpegurl"):
 		return asset
 	}
 	return document
@@ -61,10 +62,21 @@ func kindOfText(sub string) kind {
 	switch {
 	case equal(sub, "plain"), equal(sub, "event-stream"), equal(sub, "csv"), equal(sub, "json"):
 		return data
-	case equal(sub, "css"), equal(sub, "javascript"), equal(sub, "ecmascript"):
+	case isJavaScript(sub), equal(sub, "css"), equal(sub, "vtt"):
 		return asset
 	}
 	return document
+}
+
+// isJavaScript tells of the types by which browsers take a script (MIME Sniffing §4.6).
+func isJavaScript(sub string) bool {
+	if len(sub) > 2 && (sub[0] == 'x' || sub[0] == 'X') && sub[1] == '-' {
+		sub = sub[2:]
+	}
+	if len(sub) == len("javascript1.0") && equal(sub[:len("javascript1.")], "javascript1.") {
+		return '0' <= sub[len(sub)-1] && sub[len(sub)-1] <= '5'
+	}
+	return equal(sub, "javascript") || equal(sub, "ecmascript") || equal(sub, "jscript") || equal(sub, "livescript")
 }
 
 // equal and hasSuffix compare ASCII without case; b is in lower case. A Content-Type is

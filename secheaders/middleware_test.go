@@ -49,6 +49,12 @@ func TestEachKindOfResponseGetsItsHeaders(t *testing.T) {
 		"text/event-stream":                 api,
 		"application/octet-stream":          api,
 		"text/javascript; charset=utf-8":    "", // a worker obeys its own policy
+		"application/x-javascript":          "",
+		"application/ecmascript":            "",
+		"text/JScript":                      "",
+		"text/javascript1.5":                "",
+		"text/javascript1.6":                page,
+		"text/vtt":                          "",
 		"application/wasm":                  "",
 		"text/css":                          "",
 		"image/png":                         "",
@@ -190,7 +196,7 @@ func TestAppendAtRequestTime(t *testing.T) {
 	require.Equal(t, "img-src 'self' https://a.example https://b.example", h.Get("Content-Security-Policy-Report-Only"))
 
 	before := serve(func(http.ResponseWriter, *http.Request) {})
-	for _, evil := range []Directive{ImgSrc("x;script-src *"), ImgSrc("x\r\nSet-Cookie: a=b"), ImgSrc("x,script-src *"), OtherDirective("a b"),
+	for _, evil := range []Directive{ImgSrc(""), ScriptSrc(""), ImgSrc("x;script-src *"), ImgSrc("x\r\nSet-Cookie: a=b"), ImgSrc("x,script-src *"), OtherDirective("a b"),
 		ImgSrc(Source(strings.Repeat("a.", 5000) + "example"))} {
 		h := serve(func(_ http.ResponseWriter, r *http.Request) { require.Error(t, Append(r.Context(), evil)) })
 		require.Equal(t, nonceIn.ReplaceAllString(before.Get("Content-Security-Policy"), ""), nonceIn.ReplaceAllString(h.Get("Content-Security-Policy"), ""))
@@ -331,6 +337,83 @@ func TestHeadersSurviveAPanic(t *testing.T) {
 	defer res.Body.Close()
 	_, err = io.ReadAll(res.Body)
 	require.Error(t, err, "what was begun is cut")
+}
+
+// What kind of answer comes after a panic, nobody knows when it happens.
+func TestAPageAfterAPanicHasThePolicyOfAPage(t *testing.T) {
+	for _, begun := range []string{"image/png", "application/json", ""} {
+		h := answer(recovering(mustNew(t, Options{}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", begun)
+			panic("boom")
+		}))), secureRequest())
+		require.Len(t, nonces(h), 2, begun)
+		require.Equal(t, "DENY", h.Get("X-Frame-Options"))
+	}
+}
+
+func TestASwitchOfProtocolsIsUntouched(t *testing.T) {
+	h := answer(mustNew(t, Options{}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	})), secureRequest())
+	require.Empty(t, h)
+}
+
+func TestWhoMayFrameAPage(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		h    Headers
+		want string
+	}{
+		{"nothing is said", Headers{CSP: Policy{DefaultSrc(Self)}}, "DENY"},
+		{"no policy at all", Headers{CSP: Policy{}}, "DENY"},
+		{"a policy that only reports says it", Headers{CSP: Policy{}, CSPReportOnly: Policy{FrameAncestors(Self)}}, "SAMEORIGIN"},
+		{"the first policy wins", Headers{CSP: Policy{FrameAncestors(None)}, CSPReportOnly: Policy{FrameAncestors(Self)}}, "DENY"},
+		{"hosts, which the header cannot say", Headers{CSP: Policy{FrameAncestors("https://a.example")}}, ""},
+		{"it is left out", Headers{CSP: Policy{}, FrameOptions: Omit}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, headersOf(t, mustNew(t, Options{Document: tt.h}), "text/html").Get("X-Frame-Options"))
+		})
+	}
+}
+
+func TestAnotherPolicyTakesItsFrameOptionsWithIt(t *testing.T) {
+	s := mustNew(t, Options{Document: Headers{FrameOptions: FrameDeny}})
+	override, err := s.Override(QuickStart())
+	require.NoError(t, err)
+	require.Equal(t, "SAMEORIGIN", answer(override(typed("text/html")), secureRequest()).Get("X-Frame-Options"))
+	more, err := s.Append(FrameAncestors("https://a.example"))
+	require.NoError(t, err)
+	require.Empty(t, answer(more(typed("text/html")), secureRequest()).Get("X-Frame-Options"))
+}
+
+func TestNewKeepsNothingOfTheCallers(t *testing.T) {
+	policy, permissions := Document().CSP, Permissions{Deny(Fullscreen)}
+	integrity := &IntegrityPolicy{Scripts: true}
+	s := mustNew(t, Options{Document: Headers{CSP: policy, Permissions: permissions, Integrity: integrity}})
+	for i := range policy {
+		policy[i] = ScriptSrc(UnsafeInline, "*")
+	}
+	permissions[0] = Allow(Camera, "*")
+	integrity.Scripts = false
+	same, err := s.Override(Headers{Referrer: ReferrerNone})
+	require.NoError(t, err)
+	h := answer(same(typed("text/html")), secureRequest())
+	require.NotContains(t, h.Get("Content-Security-Policy"), "*")
+	require.Contains(t, h.Get("Permissions-Policy"), "fullscreen=()")
+	require.Contains(t, h.Get("Integrity-Policy"), "script")
+}
+
+func TestEveryReportHasItsEndpoint(t *testing.T) {
+	reports := ReportOptions{URL: "/r"}
+	h := headersOf(t, mustNew(t, Options{Document: Headers{CSP: Policy{}}, Reports: reports}), "text/html")
+	require.Contains(t, h.Get("Cross-Origin-Opener-Policy"), "report-to")
+	require.Equal(t, `security="/r"`, h.Get("Reporting-Endpoints"))
+	require.Equal(t, `security="/r"`, headersOf(t, mustNew(t, Options{Reports: reports}), "text/css").Get("Reporting-Endpoints"), "of a worker's embedder policy")
+	own := http.Header{"Reporting-Endpoints": {`mine="https://r.example/"`}}
+	require.Equal(t, `mine="https://r.example/"`, headersOf(t, mustNew(t, Options{Document: Headers{Extra: own}}), "text/html").Get("Reporting-Endpoints"))
+	require.Equal(t, `security="/r", mine="https://r.example/"`,
+		headersOf(t, mustNew(t, Options{Document: Headers{Extra: own}, Reports: reports}), "text/html").Get("Reporting-Endpoints"))
 }
 
 func TestAProxyDoublesNothing(t *testing.T) {

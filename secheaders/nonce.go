@@ -75,12 +75,17 @@ func keepPrivate(h http.Header) {
 	default:
 		h["Cache-Control"] = madePrivate(lines)
 	}
-	if lines := h["Cdn-Cache-Control"]; lines != nil {
-		h["Cdn-Cache-Control"] = madePrivate(lines)
+	for name, lines := range h {
+		switch {
+		case strings.HasSuffix(name, "Cdn-Cache-Control"):
+			h[name] = madePrivate(lines)
+		case name == "Surrogate-Control": // of the Edge Architecture, which has no private
+			h[name] = neverStored
+		}
 	}
 }
 
-var justPrivate = []string{"private"}
+var justPrivate, neverStored = []string{"private"}, []string{"no-store"}
 
 // madePrivate returns the lines as they are where they keep shared caches away already.
 func madePrivate(lines []string) []string {

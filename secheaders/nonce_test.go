@@ -204,6 +204,27 @@ func TestAPageThatReadsTheNonceIsPrivate(t *testing.T) {
 	}
 }
 
+func TestEveryFieldForSharedCachesSaysPrivate(t *testing.T) {
+	constant := mustNew(t, withoutNonce)
+	for name, s := range map[string]*Secure{"a policy with a nonce": mustNew(t, Options{}), "a policy of the handler": constant} {
+		for _, status := range []int{200, 304} {
+			h := answer(s.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if s == constant {
+					w.Header().Set("Content-Security-Policy", "script-src 'nonce-"+Nonce(r.Context())+"'")
+				}
+				Nonce(r.Context())
+				w.Header().Set("Cache-Control", "public")
+				w.Header().Set("Cloudflare-CDN-Cache-Control", "max-age=60")
+				w.Header().Set("Surrogate-Control", "max-age=60")
+				w.WriteHeader(status)
+			})), secureRequest())
+			require.Equal(t, "private", h.Get("Cache-Control"), "%s, %d", name, status)
+			require.Equal(t, "private, max-age=60", h.Get("Cloudflare-CDN-Cache-Control"))
+			require.Equal(t, "no-store", h.Get("Surrogate-Control"))
+		}
+	}
+}
+
 func TestReadingTheNonceTellsTheCache(t *testing.T) {
 	for _, read := range []bool{true, false} {
 		var told bool

@@ -94,6 +94,8 @@ func reportURLFaults(f *faults, s string) {
 	switch {
 	case err != nil || !isText(s):
 		f.add("Reports.URL", "it is no URL that fits into a policy")
+	case strings.Contains(s, string(WithNonce)):
+		f.add("Reports.URL", "the nonce has no place in it")
 	case u.User != nil || u.Fragment != "":
 		f.add("Reports.URL", "it has a user or a fragment")
 	case u.IsAbs() && (u.Scheme != "https" || u.Host == ""):

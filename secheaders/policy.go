@@ -11,20 +11,41 @@ import (
 type Policy []Directive
 
 // With returns the policy with more allowed: the sources are added to those of the
-// directive. Where the policy has no such directive it gets one, with what a
-// browser falls back to until then, so that nothing is lost by naming more.
-// 'none' gives way to what is added. p itself stays as it is.
+// directive. Where the policy has no such directive it gets one, with what a browser
+// falls back to until then; and where nothing governs what the directive is about, all
+// of it is allowed already, and nothing is added. So nothing is lost by naming more;
+// what is to be forbidden goes through [Policy.Replace]. 'none' gives way to what is
+// added. Directives that list nothing that is allowed, such as [ReportTo], are set. p
+// itself stays as it is.
 func (p Policy) With(more ...Directive) Policy {
 	out := slices.Clone(p)
 	for _, d := range more {
-		i := out.index(d.name)
-		if i < 0 {
-			out = append(out, Directive{name: d.name, values: out.fallback(d.name), other: d.other})
-			i = len(out) - 1
-		}
-		out[i].values = union(out[i].values, d.values)
+		out = out.with(d)
 	}
 	return out
+}
+
+func (p Policy) with(d Directive) Policy {
+	i := p.index(d.name)
+	switch {
+	case d.other || slices.Contains(setDirectives, d.name):
+		return p.Replace(d)
+	case i >= 0:
+		p[i].values = union(p[i].values, d.values)
+		return p
+	case d.name == "child-src":
+		// It would take the place of script-src for workers, and of default-src for frames.
+		frames, workers := FrameSrc(d.values...), WorkerSrc(d.values...)
+		return p.with(frames).with(workers)
+	}
+	sources, governed := p.fallback(d.name)
+	if !governed || d.name == "worker-src" && slices.Contains(sources, StrictDynamic) {
+		return p // a script that runs may start any worker (CSP Level 3 §6.7.1.1)
+	}
+	if added := union(sources, d.values); len(added) > 0 {
+		return append(p, Directive{name: d.name, values: added})
+	}
+	return p
 }
 
 // Replace returns the policy with the given directives in place of those of the same
@@ -69,42 +90,42 @@ func (p Policy) index(name string) int {
 
 func (p Policy) has(name string) bool { return p.index(name) >= 0 }
 
-// governs reports whether the policy says anything about what the directive is for.
-func (p Policy) governs(name string) bool {
-	return p.has(name) || slices.ContainsFunc(fallbacks[name], p.has)
-}
-
 // fallback are the sources that count for a directive that is not there.
-func (p Policy) fallback(name string) []Source {
+func (p Policy) fallback(name string) (sources []Source, governed bool) {
 	for _, next := range fallbacks[name] {
 		if i := p.index(next); i >= 0 {
-			return keep(p[i].values, keywordsOf[name])
+			return keep(p[i].values, name), true
 		}
 	}
-	return nil
+	return nil, false
 }
 
-// keep are the sources that have a meaning in a list that takes these keywords.
-func keep(sources, keywords []Source) (out []Source) {
+// keep are the sources that have a meaning in a directive. Attributes come
+// from nowhere, and a nonce, which none has, would only turn off 'unsafe-inline'.
+func keep(sources []Source, name string) (out []Source) {
+	attributes := strings.HasSuffix(name, "-attr")
 	for _, s := range sources {
-		if s[0] != '\'' || slices.Contains(keywords, s) || isHash(s) && slices.Contains(keywords, WithNonce) {
+		switch {
+		case attributes && (s == Self || s == WithNonce || s == StrictDynamic || !isKeyword(s)):
+		case !isKeyword(s) || slices.Contains(keywordsOf[name], s) || isHash(s) && slices.Contains(keywordsOf[name], WithNonce):
 			out = append(out, s)
 		}
 	}
 	return out
 }
 
+// union is what either list allows.
 func union(a, b []Source) []Source {
-	if slices.Contains(b, None) {
-		return slices.Clone(b)
-	}
-	out := slices.DeleteFunc(slices.Clone(a), func(s Source) bool { return s == None && len(b) > 0 })
+	all := slices.Clone(a)
 	for _, s := range b {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
+		if !slices.Contains(all, s) {
+			all = append(all, s)
 		}
 	}
-	return out
+	if len(all) > 1 {
+		all = slices.DeleteFunc(all, func(s Source) bool { return s == None })
+	}
+	return all
 }
 
 // enforced and reported are the two headers of a policy.
@@ -128,11 +149,14 @@ func (p Policy) faults(f *faults, field, header string) {
 	}
 }
 
-// frameOptions is the X-Frame-Options that says what frame-ancestors says, as far as
-// it can.
+// frameOptions is the X-Frame-Options that says what frame-ancestors says, "" where the
+// policy says nothing.
 func (p Policy) frameOptions() FrameOptions {
 	i := p.index("frame-ancestors")
-	if i < 0 || len(p[i].values) != 1 {
+	if i < 0 {
+		return ""
+	}
+	if len(p[i].values) != 1 {
 		return Omit
 	}
 	switch p[i].values[0] {
@@ -198,7 +222,16 @@ func ParsePolicy(header string) (Policy, error) {
 		if len(words) == 0 {
 			continue
 		}
-		d := directive(strings.ToLower(words[0]), asSources(words[1:]))
+		d := directive(strings.ToLower(words[0]), nil)
+		for _, word := range words[1:] {
+			value := Source(word)
+			if lower := Source(strings.ToLower(word)); slices.Contains(allKeywords, lower) {
+				value = lower // their case does not matter (CSP Level 3 §2.3.1)
+			}
+			if !slices.Contains(d.values, value) {
+				d.values = append(d.values, value)
+			}
+		}
 		switch d.name {
 		case "require-trusted-types-for":
 			if len(words) != 2 || words[1] != "'script'" {

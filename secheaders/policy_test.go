@@ -1,6 +1,7 @@
 package secheaders_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +73,13 @@ func TestAMalformedPolicyIsRefusedAtConstruction(t *testing.T) {
 		{"a user", ImgSrc("https://u@a.example"), "neither a host"},
 		{"a percent sign that encodes nothing", ImgSrc("https://a.example/%zz"), "encodes nothing"},
 		{"the same source twice", ImgSrc(Self, Self), "listed twice"},
+		{"an opening quote alone before a hash", ScriptSrc(SHA256("x")[:52]), "no SHA-256"},
+		{"a quote too many behind a hash", ScriptSrc(SHA256("x") + "'"), "no SHA-256"},
+		{"a known directive as another one", OtherDirective("script-src", "'foo'"), "has a function of its own"},
+		{"the nonce in a URL", ReportURI("/r'nonce'"), "no place in a URL"},
+		{"none beside a name of Trusted Types", TrustedTypes("'none'", "a"), "only when it is alone"},
+		{"a scheme without its colon", ImgSrc("data"), "the scheme is written"},
+		{"an empty source beside strict-dynamic", ScriptSrc(WithNonce, StrictDynamic, ""), "empty value"},
 		{"an unknown token of a sandbox", Sandbox("allow-everything"), "no token"},
 	}
 	for _, tt := range tests {
@@ -134,6 +142,9 @@ func TestExtraHeadersAreChecked(t *testing.T) {
 		"not in canonical form":      {"x-a", "a", "canonical"},
 		"a header that has a field":  {"Referrer-Policy", "origin", "field of its own"},
 		"a letter of another script": {"X-A", "ä", "control character"},
+		"a field of one response":    {"Cache-Control", "public", "up to its handler"},
+		"a field of the connection":  {"Transfer-Encoding", "chunked", "up to its handler"},
+		"endpoints that are none":    {"Reporting-Endpoints", "a=b c", "no dictionary"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -166,13 +177,21 @@ func TestWithAllowsMoreAndLosesNothing(t *testing.T) {
 			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'self'"},
 		{"one that falls back keeps what it fell back to", ConnectSrc("wss://a.example"),
 			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; connect-src 'self' wss://a.example"},
-		{"a worker falls back to scripts", WorkerSrc("blob:"),
-			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; worker-src 'nonce' 'strict-dynamic' 'report-sample' blob:"},
-		{"one that falls back to nothing stands alone", FormAction(Self),
-			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; form-action 'self'"},
+		{"any worker is allowed by strict-dynamic", WorkerSrc("blob:"), base.String()},
+		{"what nothing governs is allowed", FormAction(Self), base.String()},
+		{"child-src would take the place of script-src for workers", ChildSrc("https://a.example"),
+			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; frame-src 'self' https://a.example"},
+		{"an attribute has no nonce", StyleSrcAttr(UnsafeInline),
+			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; style-src-attr 'unsafe-inline'"},
+		{"nor strict-dynamic", ScriptSrcAttr(UnsafeInline),
+			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; script-src-attr 'report-sample' 'unsafe-inline'"},
+		{"an empty source is a fault of its own, and found later", ImgSrc(""),
+			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; img-src 'self' "},
+		{"what lists nothing is set", ReportTo("a"), base.String() + "; report-to a"},
 		{"what is there already changes nothing", DefaultSrc(Self), base.String()},
-		{"to add none is to allow nothing", DefaultSrc(None),
-			"default-src 'none'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'"},
+		{"to add none is to add nothing", DefaultSrc(None), base.String()},
+		{"nor where it falls back", ImgSrc(None),
+			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; img-src 'self'"},
 		{"a nonce is not carried where it has no meaning", ImgSrc("data:"),
 			"default-src 'self'; script-src 'nonce' 'strict-dynamic' 'report-sample'; object-src 'none'; img-src 'self' data:"},
 	}
@@ -196,9 +215,16 @@ func TestParsePolicyReadsWhatIsInHeaders(t *testing.T) {
 	p, err := ParsePolicy(" Default-Src 'none' ;; script-src\t'self'  https://a.example; upgrade-insecure-requests; require-trusted-types-for 'script';")
 	require.NoError(t, err)
 	require.Equal(t, "default-src 'none'; script-src 'self' https://a.example; upgrade-insecure-requests; require-trusted-types-for 'script'", p.String())
+	p, err = ParsePolicy("script-src 'SELF' 'self' 'Unsafe-Eval'")
+	require.NoError(t, err)
+	require.Equal(t, "script-src 'self' 'unsafe-eval'", p.String())
+	p, err = ParsePolicy("default-src 'self' 'strict-dynamic' " + string(SHA256("x")))
+	require.NoError(t, err, "for images, 'self' counts")
+	require.Len(t, p, 1)
 	for header, want := range map[string]string{
 		"default-src self":                  "with quotes",
 		"img-src 'self'; img-src *":         "twice",
+		"report-to a b":                     "one endpoint",
 		"upgrade-insecure-requests 1":       "takes no value",
 		"require-trusted-types-for scripts": "is not 'script'",
 		"webrtc":                            "neither",
@@ -235,5 +261,33 @@ func FuzzPolicy(f *testing.F) {
 		again, err := ParsePolicy(strings.ReplaceAll(value[0], "x-"+name+" "+token+";", ""))
 		require.NoError(t, err)
 		require.Len(t, again, 5)
+	})
+}
+
+// FuzzWith: to add to a policy panics at nothing, and takes nothing away.
+func FuzzWith(f *testing.F) {
+	names := []func(...Source) Directive{DefaultSrc, ChildSrc, ConnectSrc, FrameSrc, ImgSrc, ScriptSrc, ScriptSrcElem, ScriptSrcAttr, StyleSrc,
+		StyleSrcElem, StyleSrcAttr, WorkerSrc, BaseURI, FormAction, FrameAncestors}
+	f.Add("", "'self'", uint(0), uint(5))
+	f.Add("'none'", "https://a.example", uint(1), uint(1))
+	f.Add("'strict-dynamic'", "'nonce'", uint(5), uint(11))
+	f.Fuzz(func(t *testing.T, a, b string, first, second uint) {
+		base := Policy{names[first%uint(len(names))](Source(a))}
+		if base[0].Name() != "default-src" {
+			base = append(base, DefaultSrc(Self))
+		}
+		before := base.String()
+		more := base.With(names[second%uint(len(names))](Source(b), Source(a)))
+		require.Equal(t, before, base.String())
+		for _, d := range base {
+			i := slices.IndexFunc(more, func(m Directive) bool { return m.Name() == d.Name() })
+			require.GreaterOrEqual(t, i, 0)
+			for _, s := range d.Values() {
+				if s != None {
+					require.Contains(t, more[i].Values(), s)
+				}
+			}
+		}
+		_, _ = newWith(more)
 	})
 }

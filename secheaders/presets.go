@@ -109,6 +109,7 @@ func Static() Headers {
 	return Headers{
 		CSP:                   Policy{},
 		CSPReportOnly:         Policy{},
+		FrameOptions:          Omit,
 		Referrer:              ReferrerStrictOriginWhenCrossOrigin,
 		Permissions:           Permissions{},
 		PermissionsReportOnly: Permissions{},

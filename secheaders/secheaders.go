@@ -106,7 +106,7 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // outside that may know nothing of the hook.
 func leave(e *reqinfo.Entry) {
 	if !e.Returned() && !e.Rec.Committed() {
-		e.Info.FixHeaders(http.StatusInternalServerError, e.W.Header())
+		e.Info.FixHeaders(e.W.Header())
 	}
 	e.Leave()
 }
@@ -142,33 +142,64 @@ func Append(ctx context.Context, directives ...Directive) error {
 		case fixed:
 			return ErrCommitted
 		}
-		v := policy.Data.(*view)
-		more, err := v.plan.with(directives)
-		if err != nil || info.ReplaceHeaderPolicy(policy, &more.views[v.transport].policy) {
+		more, err := policy.Data.(*view).with(directives)
+		if err != nil || info.ReplaceHeaderPolicy(policy, &more.policy) {
 			return err
 		}
 	}
 }
 
-// with is the plan whose documents may do more. What the policy that only reports does
-// not speak of it goes on to allow.
+// with is the plan whose documents may do more.
 func (p *plan) with(directives []Directive) (*plan, error) {
 	headers := p.headers
-	doc := &headers[document]
-	if len(doc.CSP) == 0 {
-		return nil, ErrNoPolicy
-	}
-	var f faults
-	doc.CSP = doc.CSP.With(directives...)
-	for _, d := range directives {
-		if doc.CSPReportOnly.governs(d.name) {
-			doc.CSPReportOnly = doc.CSPReportOnly.With(d)
-		}
-	}
-	doc.faults(&f, "Append")
-	if err := f.err(); err != nil {
+	var err error
+	if headers[document], err = headers[document].with(directives); err != nil {
 		return nil, err
 	}
+	var f faults
 	more := newPlan(p.secure, headers, &f, "Append")
 	return more, f.err()
+}
+
+// with is the view whose documents may do more, for one response.
+func (v *view) with(directives []Directive) (*view, error) {
+	p := &plan{secure: v.plan.secure, headers: v.plan.headers}
+	doc, err := p.headers[document].with(directives)
+	if err != nil {
+		return nil, err
+	}
+	p.headers[document] = doc
+	more := &p.views[v.transport]
+	*more = *v
+	more.plan, more.policy.Data = p, more
+	more.sets[document] = doc.compile(v.transport, p.secure.hsts, p.secure.reportURL)
+	var f faults
+	if size := more.sets[document].size(); size > maxSize {
+		f.tooLong("Append", size)
+	}
+	return more, f.err()
+}
+
+// with are headers whose policies allow more.
+func (h Headers) with(directives []Directive) (Headers, error) {
+	if len(h.CSP) == 0 && len(h.CSPReportOnly) == 0 {
+		return h, ErrNoPolicy
+	}
+	var f faults
+	for _, d := range directives { // as they are: what is allowed already is checked, too
+		for _, reason := range d.valueFaults() {
+			f.add("Append", "%s: %s", d.name, reason)
+		}
+		if d.name == "frame-ancestors" {
+			h.FrameOptions = ""
+		}
+	}
+	if err := f.err(); err != nil {
+		return h, err
+	}
+	h.CSP = h.CSP.With(directives...)
+	h.CSPReportOnly = h.CSPReportOnly.With(directives...)
+	h.CSP.faults(&f, "Append", enforced)
+	h.CSPReportOnly.faults(&f, "Append", reported)
+	return h, f.err()
 }

@@ -41,12 +41,18 @@ func SHA256(code string) Source {
 	return Source("'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'")
 }
 
+// schemes are those that policies mostly name.
+var schemes = []string{"http", "https", "ws", "wss", "data", "blob", "filesystem", "mediastream"}
+
 // hashSizes are the lengths of digests in bytes.
 var hashSizes = map[string]int{"sha256": 32, "sha384": 48, "sha512": 64}
 
 // isHash reports whether s is a well-formed hash source.
 func isHash(s Source) bool {
-	name, encoded, ok := strings.Cut(strings.Trim(string(s), "'"), "-")
+	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
+		return false
+	}
+	name, encoded, ok := strings.Cut(string(s[1:len(s)-1]), "-")
 	size := hashSizes[name]
 	if !ok || size == 0 {
 		return false
@@ -75,6 +81,9 @@ func sourceFault(s Source, keywords []Source) string {
 	if slices.Contains(allKeywords, quoted) || isHash(quoted) || strings.HasPrefix(string(s), "nonce-") {
 		return fmt.Sprintf("%s is the name of a host; the keyword is written with quotes: %q", s, string(quoted))
 	}
+	if slices.Contains(schemes, string(s)) {
+		return fmt.Sprintf("%s is the name of a host; the scheme is written %q", s, s+":")
+	}
 	if strings.HasSuffix(string(s), ":") {
 		if !isScheme(string(s[:len(s)-1])) {
 			return fmt.Sprintf("%q is no scheme", s)
@@ -83,6 +92,9 @@ func sourceFault(s Source, keywords []Source) string {
 	}
 	return hostFault(string(s))
 }
+
+// isKeyword reports whether s is a keyword, a nonce or a hash, or meant to be one.
+func isKeyword(s Source) bool { return strings.HasPrefix(string(s), "'") }
 
 // isText reports whether a browser reads s as one value: visible ASCII and neither
 // ";" nor ",".

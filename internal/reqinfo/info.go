@@ -42,7 +42,7 @@ type inner struct {
 	echoed    bool            // a layer further in has given seen the pattern
 	echo      string          // that one
 	unechoed  string          // in the place of this one
-	nonceRead bool
+	nonceRead atomic.Bool
 	draft     Draft // of the header with the nonce
 }
 
@@ -210,7 +210,7 @@ func (i *Info) UseNonce(generate func() (nonce string, draft Draft)) string {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.nonceRead = true
+	in.nonceRead.Store(true)
 	in.makeNonce(generate)
 	return in.facts.nonce
 }
@@ -238,12 +238,7 @@ func (in *inner) makeNonce(generate func() (string, Draft)) {
 // NonceRead reports whether the body may carry the nonce.
 func (i *Info) NonceRead() bool {
 	in := i.context()
-	if in == nil {
-		return false
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.nonceRead
+	return in != nil && in.nonceRead.Load()
 }
 
 // AddQuery counts a database query and its duration.

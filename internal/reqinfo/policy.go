@@ -63,8 +63,11 @@ func (i *Info) HeaderPolicy() (p *HeaderPolicy, fixed bool) {
 
 // FixHeaders sets the headers at once, where a panic leaves the response to somebody
 // outside who may not know of the hook.
-func (i *Info) FixHeaders(status int, h http.Header) {
+func (i *Info) FixHeaders(h http.Header) {
 	if p, _ := i.HeaderPolicy(); p != nil {
-		i.inner.Load().policy.BeforeHeader(status, h)
+		i.inner.Load().policy.BeforeHeader(Abandoned, h)
 	}
 }
+
+// Abandoned stands for the status of a response that a panic left open.
+const Abandoned = 0
