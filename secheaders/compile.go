@@ -215,10 +215,11 @@ func setHeaders(of any, i *reqinfo.Info, status int, h http.Header, room *[2]str
 	default:
 		s = v.sets[kindOf(h["Content-Type"])]
 	}
+	usual := isUsual(h)
 	if i.NonceRead() {
-		keepPrivate(h)
+		keepPrivate(h, usual)
 	}
-	s.apply(h)
+	s.apply(h, usual)
 	for n, f := range s.nonced {
 		if _, own := h[f.name]; !own {
 			nonce, draft := i.CommitNonce(v.newNonce)
@@ -232,9 +233,9 @@ func setHeaders(of any, i *reqinfo.Info, status int, h http.Header, room *[2]str
 }
 
 // apply leaves what is there: the handler knows better, and what a proxy copied is not
-// doubled.
-func (s *set) apply(h http.Header) {
-	if apart(h) {
+// doubled. Among usual fields there is nothing of ours.
+func (s *set) apply(h http.Header, usual bool) {
+	if usual {
 		for k := range s.fields {
 			h[s.fields[k].name] = s.fields[k].values
 		}
@@ -248,14 +249,14 @@ func (s *set) apply(h http.Header) {
 	}
 }
 
-// usual are fields that handlers set, none of which is ours.
-var usual = [...]string{"Content-Type", "Content-Length", "Cache-Control", "Etag", "Vary", "Last-Modified", "Location", "X-Request-Id"}
+// usualFields are those that handlers set, none of which is ours.
+var usualFields = [...]string{"Content-Type", "Content-Length", "Cache-Control", "Etag", "Vary", "Last-Modified", "Location", "X-Request-Id"}
 
-// apart reports whether what is there already is none of ours, where a few look-ups can
-// tell.
-func apart(h http.Header) bool {
+// isUsual reports whether nothing else is there yet, which takes fewer look-ups than to
+// ask for each of ours.
+func isUsual(h http.Header) bool {
 	left := len(h)
-	for _, name := range usual {
+	for _, name := range usualFields {
 		if left == 0 {
 			return true
 		}

@@ -203,7 +203,7 @@ func extraFaults(f *faults, field, name string, values []string) {
 		f.add(field, "%q is not in canonical form, %q", name, textproto.CanonicalMIMEHeaderKey(name))
 	case slices.Contains(ownHeaders, name):
 		f.add(field, "%s has a field of its own", name)
-	case slices.Contains(handlers, name) || slices.Contains(usual[:], name):
+	case slices.Contains(handlers, name) || slices.Contains(usualFields[:], name):
 		f.add(field, "%s is about one response, and up to its handler", name)
 	case len(values) != 1:
 		f.add(field, "%s has %d values, not one", name, len(values))

@@ -67,13 +67,16 @@ func dropNonced(h http.Header) {
 // keepPrivate keeps a page that carries its nonce out of shared caches: a nonce that
 // many share is one that an attacker can read. Targeted fields (RFC 9213) would win
 // over Cache-Control.
-func keepPrivate(h http.Header) {
+func keepPrivate(h http.Header, usual bool) {
 	switch lines := h["Cache-Control"]; {
 	case len(lines) == 0:
 		h["Cache-Control"] = justPrivate
 	case len(lines) == 1 && (lines[0] == "no-store" || lines[0] == "private"):
 	default:
 		h["Cache-Control"] = madePrivate(lines)
+	}
+	if usual {
+		return
 	}
 	for name, lines := range h {
 		switch {
