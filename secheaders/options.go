@@ -24,7 +24,8 @@ type Options struct {
 	// Default: two years, with subdomains. None in Development.
 	HSTS HSTS
 	// TrustedProxies are the addresses of those whose word counts that a request came
-	// to them over TLS: Forwarded (RFC 7239) or X-Forwarded-Proto.
+	// to them over TLS: Forwarded (RFC 7239) or X-Forwarded-Proto. As clients that send
+	// reports they have no rate of their own.
 	// Default: none.
 	TrustedProxies []netip.Prefix
 	// Development makes [Dev] the default for documents, and sends no HSTS.

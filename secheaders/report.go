@@ -25,7 +25,7 @@ type reporter struct {
 }
 
 // newReporter takes options without faults.
-func newReporter(o ReportOptions, logger *slog.Logger) *reporter {
+func newReporter(o ReportOptions, proxies trustedProxies, logger *slog.Logger) *reporter {
 	o = o.withDefaults()
 	if logger == nil {
 		logger = slog.Default()
@@ -33,7 +33,7 @@ func newReporter(o ReportOptions, logger *slog.Logger) *reporter {
 	return &reporter{
 		opts:   o,
 		log:    reportLog{logger: logger},
-		limits: newReportLimiter(&o),
+		limits: newReportLimiter(&o, proxies),
 		recent: newRecentViolations(o.Window),
 	}
 }
@@ -41,14 +41,18 @@ func newReporter(o ReportOptions, logger *slog.Logger) *reporter {
 // ServeHTTP looks at neither cookies nor credentials: reports of the same origin
 // carry those of the user (Fetch, credentials mode "same-origin").
 func (rp *reporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	limitReading(rc, r)
 	switch r.Method {
 	case http.MethodPost:
 		rp.allowOrigin(w.Header(), r)
-		rp.receive(w, r)
+		rp.receive(w, rc, r)
 	case http.MethodOptions:
+		leaveUnread(w, r)
 		rp.allowOrigin(w.Header(), r)
 		answerPreflight(w)
 	default:
+		leaveUnread(w, r)
 		w.Header().Set("Allow", "OPTIONS, POST")
 		problem.Write(w, r, problem.Problem{Status: http.StatusMethodNotAllowed})
 	}
@@ -87,12 +91,16 @@ func answerPreflight(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// leaveUnread lets the server answer before the body of a request that should have
+// none: it waits for it, if an HTTP/1 connection is to be used again.
+func leaveUnread(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		w.Header()["Connection"] = closing
+	}
+}
+
 // receive reads a body, answers, and then works on it.
-func (rp *reporter) receive(w http.ResponseWriter, r *http.Request) {
-	rc := http.NewResponseController(w)
-	// Also for what is not read here: the server reads the rest of it. It ends the
-	// deadline itself, with the body.
-	limitReading(rc, r)
+func (rp *reporter) receive(w http.ResponseWriter, rc *http.ResponseController, r *http.Request) {
 	if reason := unreadable(r); reason != kept {
 		rp.refuse(w, r, reason)
 		return
@@ -189,21 +197,27 @@ func (rp *reporter) handle(ctx context.Context, r *http.Request, record []byte, 
 		return dropIgnored
 	}
 	rp.onReport(ctx, &v)
-	repeats, fresh := rp.recent.see(&v)
-	if !fresh {
-		return kept
-	}
+	repeats, fresh, unlogged := rp.recent.see(&v)
 	v.Repeats = repeats
-	rp.log.violation(ctx, &v)
-	rp.onViolation(ctx, &v)
+	if unlogged && !rp.log.violation(ctx, &v, fresh, isAbout(&v, r.Host)) {
+		rp.recent.notLogged(&v)
+	}
+	if fresh {
+		rp.onViolation(ctx, &v)
+	}
 	return kept
+}
+
+// isAbout reports whether the document is one of the host.
+func isAbout(v *Violation, host string) bool {
+	authority := authorityOf(v.Document)
+	return authority != "" && strings.EqualFold(authority, host)
 }
 
 // isOurs reports whether the document is one that Origins let in. Those that have no
 // host (about:srcdoc, blob:) inherit the policy of one that has.
 func (rp *reporter) isOurs(v *Violation, host string) bool {
-	authority := authorityOf(v.Document)
-	if rp.opts.Origins == nil || authority == "" || strings.EqualFold(authority, host) {
+	if rp.opts.Origins == nil || authorityOf(v.Document) == "" || isAbout(v, host) {
 		return true
 	}
 	return slices.ContainsFunc(rp.opts.Origins, func(origin string) bool {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +52,12 @@ func (l *reportLog) lines() []string {
 // newInbox adds to the hooks of o.
 func newInbox(t testing.TB, o ReportOptions) *inbox {
 	t.Helper()
+	return newInboxBehind(t, nil, o)
+}
+
+// newInboxBehind trusts these proxies.
+func newInboxBehind(t testing.TB, proxies []netip.Prefix, o ReportOptions) *inbox {
+	t.Helper()
 	in := &inbox{log: &reportLog{}, drops: map[string]int{}}
 	onViolation, onDrop := o.OnViolation, o.OnDrop
 	o.OnViolation = func(ctx context.Context, v Violation) {
@@ -75,7 +82,7 @@ func newInbox(t testing.TB, o ReportOptions) *inbox {
 		}
 	}
 	logger := slog.New(slog.NewTextHandler(in.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	in.Handler = mustNew(t, Options{Reports: o, Logger: logger}).ReportHandler()
+	in.Handler = mustNew(t, Options{Reports: o, TrustedProxies: proxies, Logger: logger}).ReportHandler()
 	return in
 }
 

@@ -84,13 +84,13 @@ func TestScrubbedTextHasNoNonces(t *testing.T) {
 		"un nonce inconnu":                    "un nonce inconnu",
 		strings.Repeat("'nonce-", 3) + "abc'": "'nonce-'nonce-'nonce-*'",
 	} {
-		require.Equal(t, want, scrubNonces(raw), raw)
-		require.Equal(t, want, scrubNonces(want), "scrubbing is done once: %s", raw)
+		require.Equal(t, want, scrubNonces(raw, inCode), raw)
+		require.Equal(t, want, scrubNonces(want, inCode), "scrubbing is done once: %s", raw)
 	}
 	// The cut comes after, or else half a nonce is left.
 	policy := strings.Repeat("x", maxReportField-4) + " 'nonce-SECRET'"
-	require.NotContains(t, cleanText(scrubNonces(policy), maxReportField), "S")
-	require.Equal(t, "<b nonce=*>"+strings.Repeat("x", 29), cleanSample("<b nonce="+strings.Repeat("S", 100)+">"+strings.Repeat("x", 100)))
+	require.NotContains(t, cleanText(policy, maxReportField), "S")
+	require.Equal(t, "<b nonce=*>"+strings.Repeat("x ", 14)+"x", cleanSample("<b nonce="+strings.Repeat("S", 100)+">"+strings.Repeat("x ", 100)))
 }
 
 func TestWhatIsKeptDoesNotKeepTheRest(t *testing.T) {
@@ -201,7 +201,7 @@ func TestTheMemoryOfViolationsDoesWhatItsModelDoes(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(3, 4))
 		for range 5000 {
 			line := rnd.IntN(60)
-			repeats, fresh := recent.see(&Violation{Line: line})
+			repeats, fresh, _ := recent.see(&Violation{Line: line})
 			m := model[line]
 			switch {
 			case m == nil:
@@ -211,6 +211,7 @@ func TestTheMemoryOfViolationsDoesWhatItsModelDoes(t *testing.T) {
 			case time.Since(m.at) < time.Minute:
 				m.repeats++
 				require.False(t, fresh)
+				require.Equal(t, m.repeats, repeats)
 			default:
 				require.True(t, fresh)
 				require.Equal(t, m.repeats, repeats)
@@ -225,7 +226,7 @@ func TestTheMemoryOfViolationsDoesWhatItsModelDoes(t *testing.T) {
 func TestTheMemoryOfViolationsHasAFixedSize(t *testing.T) {
 	recent := newRecentViolations(time.Minute)
 	for line := range 20_000 {
-		_, fresh := recent.see(&Violation{Line: line})
+		_, fresh, _ := recent.see(&Violation{Line: line})
 		require.True(t, fresh)
 	}
 	known := 0
@@ -242,7 +243,7 @@ func TestTheMemoryOfViolationsHasAFixedSize(t *testing.T) {
 // The limiter against a bucket that is filled step by step.
 func TestTheRateDoesWhatItsModelDoes(t *testing.T) {
 	for _, rate := range []int{1, 7, 100, 1000} {
-		r, rnd := newRecordRate(rate), rand.New(rand.NewPCG(5, uint64(rate)))
+		r, rnd := newRecordRate(rate, maxBatch), rand.New(rand.NewPCG(5, uint64(rate)))
 		burst := float64(max(rate, maxBatch))
 		var b bucket
 		tokens, now := burst, time.Duration(0)
@@ -323,7 +324,7 @@ func FuzzReports(f *testing.F) {
 		rp := newReporter(ReportOptions{Rate: -1, ClientRate: -1, Window: -1,
 			OnViolation: func(_ context.Context, v Violation) { handed++; requireClean(t, &v) },
 			OnDrop:      func(_ string, n int) { dropped += n },
-		}, slog.New(slog.DiscardHandler))
+		}, nil, slog.New(slog.DiscardHandler))
 		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
@@ -396,9 +397,9 @@ func FuzzScrub(f *testing.F) {
 			require.Equal(t, scheme, scheme2, raw)
 		}
 		for _, raw := range []string{a + "'nonce-" + secret + "'" + b, a + ` nonce="` + secret + `"` + b, a + " nonce=" + secret + " " + b, a + b + c} {
-			clean := scrubNonces(raw)
+			clean := scrubNonces(raw, inCode)
 			require.NotContains(t, clean, secret, raw)
-			require.Equal(t, clean, scrubNonces(clean), raw)
+			require.Equal(t, clean, scrubNonces(clean, inCode), raw)
 			require.NotContains(t, cleanSample(raw), "S3cr3t", raw)
 		}
 	})

@@ -132,8 +132,8 @@ func TestAllClientsTogetherHaveARate(t *testing.T) {
 			in.send(t, r)
 		}
 		violations, drops := in.got()
-		require.Len(t, violations, 200)
-		require.Equal(t, map[string]int{DropRate: 30}, drops)
+		require.Len(t, violations, 400)
+		require.Equal(t, map[string]int{DropRate: 10}, drops)
 	})
 	synctest.Test(t, func(t *testing.T) {
 		in := newInbox(t, ReportOptions{Window: -1, Rate: 200})
@@ -145,6 +145,21 @@ func TestAllClientsTogetherHaveARate(t *testing.T) {
 		in.send(t, r)
 		violations, _ := in.got()
 		require.Len(t, violations, 200)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		in := newInbox(t, ReportOptions{Window: -1})
+		for client := range 5 {
+			r := reportOf(reportsJSON, batchOf(100))
+			r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", client)
+			in.send(t, r)
+		}
+		violations, drops := in.got()
+		require.Len(t, violations, 400, "a full batch does not silence the others")
+		require.Equal(t, map[string]int{DropRate: 1}, drops)
+		time.Sleep(time.Second)
+		in.send(t, reportOf(reportsJSON, batchOf(100)))
+		violations, _ = in.got()
+		require.Len(t, violations, 500, "the rate is what it was")
 	})
 }
 

@@ -33,6 +33,10 @@ func TestNoiseIsDropped(t *testing.T) {
 		{"a password manager", object{"script-sample": "window.LastPass = 1"}, "", true},
 		{"developer tools", object{"script-sample": "__devtools__()"}, "", true},
 		{"a blocker", object{"script-sample": "(function adblock() {"}, "", true},
+		{"what an extension put into a page", object{"script-sample": "lastpass", "source-file": "moz-extension://abc/x.js"}, "", true},
+		// An attacker writes what he likes into his code, and serves it from where he likes.
+		{"a word in code of a page", object{"script-sample": "/*adblock*/steal()", "source-file": "https://shop.example/cart"}, "", false},
+		{"a script by way of a translator", object{"blocked-uri": "https://evil-example.translate.goog/x.js"}, "", false},
 		{"code of the page", object{"script-sample": "document.title = 1"}, "", false},
 		{"a page that is an extension", object{"document-uri": "chrome-extension://abc/page.html"}, "", true},
 		{"a document in a frame", object{"document-uri": "about:srcdoc"}, "", false},

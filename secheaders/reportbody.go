@@ -91,9 +91,14 @@ func (b *reportBody) free() {
 	b.buffer = nil
 }
 
-// limitReading gives the body its time, but no more than the server does. Writers
-// that know no deadlines leave it to the server.
+// limitReading gives the body its time, but no more than the server does: also one
+// that is not read here, as the server reads what is left of it. The server ends the
+// deadline itself, with the body; where there is none it would end the connection.
+// Writers that know no deadlines leave it to the server.
 func limitReading(rc *http.ResponseController, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
 	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if srv != nil && srv.ReadTimeout > 0 && srv.ReadTimeout < reportReadTimeout {
 		return

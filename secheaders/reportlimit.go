@@ -19,6 +19,7 @@ const reportClients = 4096
 type reportLimiter struct {
 	start   time.Time
 	seed    maphash.Seed
+	proxies trustedProxies
 	all     recordRate
 	client  recordRate
 	maxBusy int // in all
@@ -40,13 +41,18 @@ type bucket struct {
 // zero value is no limit.
 type recordRate struct{ each, burst time.Duration }
 
-// newRecordRate lets a full batch pass at least.
-func newRecordRate(perSecond int) recordRate {
+// Bursts at least. That of one client leaves most of what there is for all.
+const (
+	clientBurst = maxBatch
+	totalBurst  = 4 * maxBatch
+)
+
+func newRecordRate(perSecond, burst int) recordRate {
 	if perSecond < 0 {
 		return recordRate{}
 	}
 	each := time.Second / time.Duration(perSecond)
-	return recordRate{each, each * time.Duration(max(perSecond, maxBatch))}
+	return recordRate{each, each * time.Duration(max(perSecond, burst))}
 }
 
 // room is how many of n records b has tokens for.
@@ -61,22 +67,28 @@ func (r recordRate) charge(b *bucket, now time.Duration, n int) {
 	b.full = max(b.full, now) + r.each*time.Duration(n)
 }
 
-func newReportLimiter(o *ReportOptions) *reportLimiter {
+func newReportLimiter(o *ReportOptions, proxies trustedProxies) *reportLimiter {
 	return &reportLimiter{
 		start:   time.Now(),
 		seed:    maphash.MakeSeed(),
-		all:     newRecordRate(o.Rate),
-		client:  newRecordRate(o.ClientRate),
+		proxies: proxies,
+		all:     newRecordRate(o.Rate, totalBurst),
+		client:  newRecordRate(o.ClientRate, clientBurst),
 		maxBusy: o.MaxBusy,
 		maxMine: max(1, o.MaxBusy/4), // one client must not lock out the others by being slow
 	}
 }
 
 // bucketOf is the bucket of who sent the request: its address, or its /64 (what one
-// customer has in IPv6, RFC 6177).
+// customer has in IPv6, RFC 6177). It is nil where nothing but a trusted proxy is
+// known, which speaks for everybody: those who are behind it must not lock out each
+// other.
 func (l *reportLimiter) bucketOf(r *http.Request) *bucket {
 	a := reqinfo.From(r.Context()).ClientIP()
 	if !a.IsValid() {
+		if len(l.proxies) > 0 && l.proxies.havePeer(r.RemoteAddr) {
+			return nil
+		}
 		peer, _ := netip.ParseAddrPort(r.RemoteAddr) // none on a Unix socket
 		a = peer.Addr()
 	}
@@ -95,13 +107,15 @@ func (l *reportLimiter) enter(b *bucket) dropReason {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.total.busy >= l.maxBusy || b.busy >= l.maxMine:
+	case l.total.busy >= l.maxBusy || b != nil && b.busy >= l.maxMine:
 		return dropBusy
 	case l.take(b, now, 1) == 0:
 		return dropRate
 	}
 	l.total.busy++
-	b.busy++
+	if b != nil {
+		b.busy++
+	}
 	return kept
 }
 
@@ -109,7 +123,9 @@ func (l *reportLimiter) leave(b *bucket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total.busy--
-	b.busy--
+	if b != nil {
+		b.busy--
+	}
 }
 
 // more charges further records, and returns how many of n there are tokens for.
@@ -125,8 +141,11 @@ func (l *reportLimiter) more(b *bucket, n int) int {
 
 // take needs both buckets, and charges neither for what the other refuses.
 func (l *reportLimiter) take(b *bucket, now time.Duration, n int) int {
-	n = l.client.room(b, now, l.all.room(&l.total, now, n))
+	n = l.all.room(&l.total, now, n)
+	if b != nil {
+		n = l.client.room(b, now, n)
+		l.client.charge(b, now, n)
+	}
 	l.all.charge(&l.total, now, n)
-	l.client.charge(b, now, n)
 	return n
 }

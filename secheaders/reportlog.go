@@ -20,12 +20,28 @@ const (
 type reportLog struct {
 	logger *slog.Logger
 
-	mu      sync.Mutex                // guards the rest
-	lines   [reportLogLines]time.Time // of the last lines about violations, in a ring
-	next    int
-	leftOut int // violations without a line since the last one
+	mu      sync.Mutex // guards the rest
+	own     lineRing   // about documents of the host that is reported to
+	any     lineRing
+	leftOut int // new violations without a line since the last one
 	drops   [numDropReasons]dropLine
 	panicAt time.Time
+}
+
+// lineRing is when half of the lines were last written.
+type lineRing struct {
+	at   [reportLogLines / 2]time.Time
+	next int
+}
+
+// take takes the place of the oldest line, if that is long enough ago.
+func (l *lineRing) take(now time.Time) bool {
+	if now.Sub(l.at[l.next]) < reportLogWindow {
+		return false
+	}
+	l.at[l.next] = now
+	l.next = (l.next + 1) % len(l.at)
+	return true
 }
 
 // dropLine is when a reason was last told, and how many records since then were not.
@@ -34,18 +50,18 @@ type dropLine struct {
 	records int
 }
 
-// violation writes a line, if there were not too many.
-func (l *reportLog) violation(ctx context.Context, v *Violation) {
+// violation writes a line, if there were not too many, and reports whether it did.
+func (l *reportLog) violation(ctx context.Context, v *Violation, fresh, own bool) bool {
 	level := slog.LevelWarn
 	if v.Disposition == "report" {
 		level = slog.LevelInfo // nothing was blocked
 	}
 	if !l.logger.Enabled(ctx, level) {
-		return
+		return false
 	}
-	leftOut, ok := l.line()
+	leftOut, ok := l.line(fresh, own)
 	if !ok {
-		return
+		return false
 	}
 	attrs := make([]slog.Attr, 0, 13)
 	text := func(key, value string) {
@@ -71,21 +87,23 @@ func (l *reportLog) violation(ctx context.Context, v *Violation) {
 	number("repeats", v.Repeats)
 	number("left_out", leftOut)
 	l.logger.LogAttrs(ctx, level, "secheaders: a browser reports a violation", attrs...)
+	return true
 }
 
-// line takes the place of the oldest line, if that is long enough ago.
-func (l *reportLog) line() (leftOut int, ok bool) {
+// line takes one of the lines, the own ones first. Strangers that report about other
+// hosts get no more than half of them.
+func (l *reportLog) line(fresh, own bool) (leftOut int, ok bool) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(l.lines[l.next]) < reportLogWindow {
-		l.leftOut++
-		return 0, false
+	if own && l.own.take(now) || l.any.take(now) {
+		leftOut, l.leftOut = l.leftOut, 0
+		return leftOut, true
 	}
-	l.lines[l.next] = now
-	l.next = (l.next + 1) % reportLogLines
-	leftOut, l.leftOut = l.leftOut, 0
-	return leftOut, true
+	if fresh {
+		l.leftOut++
+	}
+	return 0, false
 }
 
 // dropped writes one line for a reason in a while, with what was dropped since the

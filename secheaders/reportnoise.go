@@ -5,11 +5,13 @@ import "strings"
 // isNoise tells of violations that no change of the page or its policy would end:
 // those of extensions, of scripts that in-app browsers put into pages, and of pages
 // under translation. There is no list of hosts: each may be one that a site uses,
-// and an attacker's script would be reported from one.
+// and an attacker's script would be reported from one. For the same reason what was
+// blocked is not noise by its host, nor by its words where a page is its source: an
+// attacker has the choice of both.
 func isNoise(v *Violation) bool {
 	return isNoisyURL(v.Blocked) || isNoisyURL(v.Source) || v.Source == "resource" || // Firefox's own loader
-		isExtensionScheme(v.Document) || isTranslated(v.Document) || isTranslated(v.Source) || isTranslated(v.Blocked) ||
-		isInApp(v.UserAgent) || isInjected(v.Sample)
+		isExtensionScheme(v.Document) || isTranslated(v.Document) || isTranslated(v.Source) ||
+		isInApp(v.UserAgent) || v.Source == "" && isInjected(v.Sample)
 }
 
 // isExtensionScheme tells of schemes of browser extensions.

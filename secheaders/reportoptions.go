@@ -40,12 +40,16 @@ type ReportOptions struct {
 	// browsers cause is dropped already.
 	// Default: none.
 	Ignore func(Violation) bool
-	// Rate is how many reports in a second are looked at, of all clients together. A
-	// full batch of 100 always passes after a pause. Negative: no limit.
+	// Rate is how many reports in a second are looked at, of all clients together.
+	// After a pause 400 pass at once, or Rate if that is more: one client, with a full
+	// batch of 100, leaves room for others. Negative: no limit.
 	// Default: 100.
 	Rate int
-	// ClientRate is Rate for one address of clients, or one /64 of IPv6. Behind a
-	// proxy it needs a layer that knows the address of the client. Negative: no limit.
+	// ClientRate is Rate for one address of clients, or one /64 of IPv6. After a pause a
+	// full batch of 100 passes at once. Behind a proxy it needs a layer outside that
+	// knows the address of the client. Without one, only Rate and MaxBusy count for what
+	// comes from [Options].TrustedProxies; any other proxy is one client. Negative: no
+	// limit.
 	// Default: 10.
 	ClientRate int
 	// Window is for how long equal violations are handed on once. Equal are those

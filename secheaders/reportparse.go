@@ -101,9 +101,10 @@ func parseReport(record []byte, depth int, agent string) (v Violation, reason dr
 	v.Line, v.Column = int(cmp.Or(b.LineNumber, b.OldLine)), int(cmp.Or(b.ColumnNumber, b.OldColumn))
 	v.Status = min(int(cmp.Or(b.StatusCode, b.OldStatus)), 999)
 	v.Sample = cleanSample(cmp.Or(b.Sample, b.OldSample))
-	v.Policy = cleanText(scrubNonces(cmp.Or(b.OriginalPolicy, b.OldPolicy)), maxReportField)
+	v.Policy = cutText(scrubNonces(printable(cmp.Or(b.OriginalPolicy, b.OldPolicy)), inPolicy), maxReportField)
 	v.Age = time.Duration(w.Age) * time.Millisecond
-	v.UserAgent = cleanText(cmp.Or(w.UserAgent, agent), maxReportAgent)
+	// Of a field of a megabyte no more is looked at, for each of a hundred reports.
+	v.UserAgent = cleanText(cutText(cmp.Or(w.UserAgent, agent), maxReportAgent), maxReportAgent)
 	v.Engine = w.engine(v.UserAgent)
 	v.Disposition = b.disposition()
 	v.Directive = b.directive(v.Type)

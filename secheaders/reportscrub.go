@@ -13,30 +13,38 @@ const (
 	maxSampleRunes = 40 // CSP3 §2.4: browsers cut it there, Firefox adds an ellipsis
 )
 
-// cleanText returns at most limit bytes of s that no log line or terminal can be
-// forged with: white space is a space, and what is not printable, such as control
-// and direction characters, is U+FFFD.
+// cleanText returns at most limit bytes of s, without nonces, that no log line or
+// terminal can be forged with.
 func cleanText(s string, limit int) string {
+	return cutText(scrubNonces(printable(s), inCode), limit)
+}
+
+// printable makes white space a space, and what is not printable, such as control and
+// direction characters, U+FFFD.
+func printable(s string) string {
 	if isPlain(s) {
-		if len(s) <= limit {
-			return s
-		}
-		return strings.Clone(s[:limit]) // what is kept must not keep all of it
+		return s
 	}
-	var b strings.Builder
-	for _, r := range s {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
-			r = ' '
+			return ' '
 		case !unicode.IsPrint(r):
-			r = utf8.RuneError
+			return utf8.RuneError
 		}
-		if b.Len()+utf8.RuneLen(r) > limit {
-			break
-		}
-		b.WriteRune(r)
+		return r
+	}, s)
+}
+
+// cutText cuts between runes.
+func cutText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
 	}
-	return b.String()
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return strings.Clone(s[:limit]) // what is kept must not keep all of it
 }
 
 // isPlain reports whether s is printable ASCII.
@@ -50,10 +58,17 @@ func isPlain(s string) bool {
 }
 
 // cleanSample cuts to the length that CSP3 §2.4 has for samples. A sink of Trusted
-// Types may be given markup with a nonce in it.
+// Types may be given markup with a nonce in it, and the browser may have cut that.
 func cleanSample(s string) string {
-	s = cleanText(scrubNonces(s), maxReportField)
-	n := 0
+	n, kind := utf8.RuneCountInString(s), inCode
+	if n >= maxSampleRunes {
+		kind = inCutCode
+	}
+	if n > maxSampleRunes {
+		s = strings.TrimSuffix(s, "…")
+	}
+	s = scrubNonces(printable(s), kind)
+	n = 0
 	for i := range s {
 		if n == maxSampleRunes {
 			return strings.Clone(s[:i])
@@ -63,72 +78,17 @@ func cleanSample(s string) string {
 	return s
 }
 
-// scrubNonces replaces the value of each nonce source (CSP3 §2.3.1) and of each
-// nonce attribute by "*". It works on the whole text: a nonce that is cut is half a
-// nonce.
-func scrubNonces(s string) string {
-	const word = "nonce"
-	var b strings.Builder
-	from := 0 // what is before it is in b
-	for at := 0; at+len(word) < len(s); at++ {
-		if s[at]|0x20 != 'n' || !strings.EqualFold(s[at:at+len(word)], word) {
-			continue
-		}
-		value := nonceValue(s, at+len(word))
-		end := value
-		for end < len(s) && !endsNonce(s[end]) {
-			end++
-		}
-		if end > value {
-			b.WriteString(s[from:value])
-			b.WriteByte('*')
-			from = end
-			at = end - 1
-		}
-	}
-	if from == 0 {
-		return s
-	}
-	b.WriteString(s[from:])
-	return b.String()
-}
-
-// nonceValue is where the value begins after the word nonce: after "-", or after
-// "=" with a quote and white space. Without either there is none.
-func nonceValue(s string, at int) int {
-	if s[at] == '-' {
-		return at + 1
-	}
-	for at < len(s) && isBlank(s[at]) {
-		at++
-	}
-	if at == len(s) || s[at] != '=' {
-		return len(s)
-	}
-	at++
-	for at < len(s) && (isBlank(s[at]) || s[at] == '"' || s[at] == '\'' || s[at] == '\\') {
-		at++
-	}
-	return at
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
-
-// endsNonce reports whether c is what may follow a nonce in a policy or in markup.
-func endsNonce(c byte) bool {
-	return isBlank(c) || c == '\'' || c == '"' || c == ';' || c == ',' || c == '>' || c == '<'
-}
-
 // scrubURL returns what may be kept of a URL, and its scheme. Queries, fragments
 // and user info hold tokens, other schemes than those of the web hold content
 // (data) or names of users (file). A bare scheme, as browsers report it in the
 // place of a URL (CSP3 §5.4), is its own scheme. Of what is neither nothing is kept.
+// A host keeps its name, also if the word nonce is in it: no nonce is one.
 func scrubURL(raw string) (clean, scheme string) {
 	name, rest, hasRest := strings.Cut(raw, ":")
-	if !isScheme(name) {
+	if !isScheme(name) || scrubNonces(name, inCode) != name {
 		return "", ""
 	}
-	scheme = strings.ToLower(cleanText(name, maxReportField))
+	scheme = strings.ToLower(cutText(name, maxReportField))
 	if !hasRest || !isWebScheme(scheme) || !strings.HasPrefix(rest, "//") {
 		return scheme, scheme
 	}
@@ -147,7 +107,8 @@ func scrubURL(raw string) (clean, scheme string) {
 	if strings.HasPrefix(path, `\`) {
 		path = ""
 	}
-	return cleanText(scheme+"://"+strings.ToLower(host)+path, maxReportField), scheme
+	path = scrubNonces(printable(path), inCode)
+	return cutText(scheme+"://"+strings.ToLower(host)+path, maxReportField), scheme
 }
 
 // isWebScheme tells of schemes whose URLs browsers report as more than the scheme

@@ -3,8 +3,9 @@ package secheaders
 import "time"
 
 // Violation is what a browser says that a page did against a policy. All text is
-// valid UTF-8 without control characters, at most 1 KiB each. It is the word of a
-// stranger all the same: encode it for where it is shown.
+// valid UTF-8 without control characters, at most 1 KiB each, and what may be a nonce
+// is replaced by "*". It is the word of a stranger all the same: encode it for where it
+// is shown.
 type Violation struct {
 	// Type is csp-violation, integrity-violation, coop, coep,
 	// permissions-policy-violation or document-policy-violation.
@@ -36,7 +37,7 @@ type Violation struct {
 	Sample string
 	// Referrer is that of the page.
 	Referrer string
-	// Policy is the one that was violated, its nonces replaced by "*".
+	// Policy is the one that was violated.
 	Policy string
 	// Status is that of the page, 0 where it is not known.
 	Status int

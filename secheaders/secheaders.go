@@ -31,11 +31,12 @@ func New(opts Options) (*Secure, error) {
 		return nil, err
 	}
 	reports := opts.Reports.withDefaults() // its slices are the caller's
+	proxies := slices.Clone(opts.TrustedProxies)
 	s := &Secure{
-		proxies:   slices.Clone(opts.TrustedProxies),
+		proxies:   proxies,
 		hsts:      opts.HSTS.value(),
 		reportURL: opts.Reports.URL,
-		reports:   sync.OnceValue(func() *reporter { return newReporter(reports, opts.Logger) }),
+		reports:   sync.OnceValue(func() *reporter { return newReporter(reports, proxies, opts.Logger) }),
 		isolation: newIsolation(opts.Isolation, opts.Reports.URL, opts.Logger),
 		logger:    opts.Logger,
 	}
