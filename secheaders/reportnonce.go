@@ -30,7 +30,7 @@ func scrubNonces(s string, kind nonceText) string {
 		b.WriteByte('*')
 		copied = to
 	}
-	// The reach counts bytes of the result, so that scrubbing it again changes nothing.
+	// The reach counts bytes that stay.
 	reach, runEnd := 0, 0
 	for at := 0; at < len(s); {
 		if isNonceWord(s, at) {
