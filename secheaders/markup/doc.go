@@ -36,7 +36,11 @@
 // A tag gets none where it is not certain that the name has ended, as in
 // <script{{.Attrs}}>: put a space there. One that ends the element of another template
 // gets none, where that is called within a tag or a script. Tags that a browser takes
-// for text, as in an iframe, get none.
+// for text, as in an iframe, get none. After a tag that browsers and html/template read
+// in two ways, such as <script)x>, there is none in that template.
+//
+// A template that is called between tags must end between tags: [New] refuses others,
+// of which html/template itself loses track at their second call.
 //
 // A nonce does not help against an attacker who makes it his own. Where a page writes
 // data as HTML in front of a script, an unclosed tag in there may swallow the script's

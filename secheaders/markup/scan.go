@@ -17,6 +17,7 @@ type scanner struct {
 	calls    map[call]state
 	nameless map[string]*tag // tags that get no attribute, one for each name of an element
 	depth    int             // of calls
+	unclosed []string        // templates that are called between tags and end elsewhere
 }
 
 // call is a template as it is called in a state.
@@ -72,7 +73,11 @@ func (s *scanner) list(l *parse.ListNode, in state, note bool) state {
 				in = in.afterAction()
 			}
 		case *parse.TemplateNode:
-			in = s.template(n.Name, in)
+			out := s.template(n.Name, in)
+			if in.mode == inText && out.isOpen() {
+				s.unclosed = append(s.unclosed, n.Name)
+			}
+			in = out
 		case *parse.BreakNode, *parse.ContinueNode:
 			// html/template has seen that the states of all ways out agree.
 			return state{mode: left}
@@ -170,6 +175,12 @@ func (s *scanner) open(n *parse.TextNode, at int, in state, note bool) (state, i
 	rest := n.Text[at:]
 	if bytes.HasPrefix(rest, []byte("<!--")) {
 		return state{mode: inComment}, at + len("<!--")
+	}
+	if bytes.HasPrefix(rest, []byte("<!")) { // a DOCTYPE; all else has been escaped
+		if end := bytes.IndexByte(rest, '>'); end > 0 && bytes.IndexByte(rest[1:end], '<') < 0 {
+			return in, at + end + 1
+		}
+		return state{mode: lost}, at + 1 // browsers take it to the next ">", html/template does not
 	}
 	begin := 1
 	if bytes.HasPrefix(rest, []byte("</")) {

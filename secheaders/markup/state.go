@@ -27,6 +27,10 @@ type state struct {
 	quote byte
 }
 
+// isOpen reports whether what began between tags has ended within one, or in an element
+// whose text is none.
+func (in state) isOpen() bool { return in.mode != inText && in.mode < left }
+
 // afterAction returns the state behind something that is written at run time.
 func (in state) afterAction() state {
 	switch in.mode {
@@ -48,10 +52,16 @@ func (in state) afterAction() state {
 func (in state) within(b []byte) (state, int) {
 	switch in.mode {
 	case inTagName:
-		if in.mode = inTag; !endsName(b[0]) {
-			in.tag.joined = true
-			in.mode = inAttrName
+		if endsName(b[0]) {
+			in.mode = inTag
+			return in, 0
 		}
+		// To browsers the name goes on, to html/template an attribute begins.
+		if in.tag.name != "" || bytes.ContainsAny(b[:tagNameLength(b)], `="'<`) {
+			return state{mode: lost}, 0
+		}
+		in.tag.joined = true
+		in.mode = inAttrName
 		return in, 0
 	case inTag:
 		return in.between(b)
@@ -146,6 +156,14 @@ func (in state) inValue(b []byte) (state, int) {
 		v.add(b[:end])
 	}
 	return state{mode: inTag, tag: in.tag}, end + quote
+}
+
+// tagNameLength is how much of b still belongs to the name of a tag, for a browser.
+func tagNameLength(b []byte) int {
+	if n := bytes.IndexAny(b, " \t\n\f\r>/"); n >= 0 {
+		return n
+	}
+	return len(b)
 }
 
 func attrNameLength(b []byte) int {

@@ -25,6 +25,12 @@ type Template struct {
 	entry map[string]*entry
 }
 
+// ErrUnclosed means that a template is called between tags and ends within a tag, an
+// attribute, a comment, a script or a style. At its second call html/template takes it
+// to have ended where it began, and escapes what follows for the wrong place; which call
+// is the second one would depend on [New].
+var ErrUnclosed = errors.New("markup: a template ends within a tag, an attribute, a comment, a script or a style")
+
 // entry is what is known of a template that may be executed by its name.
 type entry struct {
 	nonced bool // it, or one that it uses, has a mark
@@ -57,6 +63,9 @@ func New(t *template.Template) (*Template, error) {
 	for _, name := range names {
 		s.template(name, state{})
 	}
+	if len(s.unclosed) > 0 {
+		return nil, fmt.Errorf("%w: %q", ErrUnclosed, s.unclosed[0])
+	}
 	marked := insertMarks(trees, s.found, m.mark)
 	for name, e := range m.entry {
 		e.nonced = e.err == nil && uses(trees, name, marked, map[string]bool{})
@@ -64,8 +73,8 @@ func New(t *template.Template) (*Template, error) {
 	return m, nil
 }
 
-// probe begins the names of templates that call others without executing them.
-const probe = "sluice/markup: "
+// probe is the name of a template that calls others without executing them.
+const probe = "sluice/markup: all"
 
 // calleesFirst returns the names of templates, each behind those that it calls, and
 // always in the same order.
@@ -89,22 +98,40 @@ func calleesFirst(trees map[string]*parse.Tree) []string {
 }
 
 // escape makes html/template put its escapers in, which it does at first use, and
-// drops what it drops of the text: what remains is written as it stands. A template
-// that another one calls without ever doing so is not executed by that.
+// drops what it drops of the text: what remains is written as it stands.
 //
-// Each is called by itself: one may be a part that makes no page alone, such as the
-// beginning of a tag. html/template does not say so any more once a page has called it.
+// Which templates make a page alone is asked of a copy of the set for each: one may be
+// the beginning of a tag, and html/template does not say so any more once a page has
+// called it. Then all are escaped at once: one after the other, a piece of a script
+// would be a copy of what was already escaped as text.
 func (t *Template) escape(names []string) error {
+	var pages []string
 	for _, name := range names {
-		text := "{{if false}}{{template " + strconv.Quote(name) + "}}{{end}}"
-		if _, err := t.set.New(probe+name).Delims("{{", "}}").Parse(text); err != nil {
+		alone, err := t.set.Clone()
+		if err != nil {
 			return fmt.Errorf("markup: %w", err)
 		}
+		if t.entry[name].err = entryFault(name, callAll(alone, name)); t.entry[name].err == nil {
+			pages = append(pages, name)
+		}
 	}
-	for _, name := range names {
-		t.entry[name].err = entryFault(name, t.set.ExecuteTemplate(io.Discard, probe+name, nil))
+	if err := callAll(t.set, pages...); err != nil {
+		return fmt.Errorf("markup: %w", err)
 	}
 	return nil
+}
+
+// callAll executes a template that calls others without ever doing so, by which they
+// are escaped and not executed.
+func callAll(set *template.Template, names ...string) error {
+	var text strings.Builder
+	for _, name := range names {
+		text.WriteString("{{if false}}{{template " + strconv.Quote(name) + "}}{{end}}")
+	}
+	if _, err := set.New(probe).Delims("{{", "}}").Parse(text.String()); err != nil {
+		return err
+	}
+	return set.ExecuteTemplate(io.Discard, probe, nil)
 }
 
 // entryFault is what html/template finds wrong with a template as a page.
