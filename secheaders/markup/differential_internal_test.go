@@ -126,13 +126,13 @@ func FuzzTemplatesRenderTheSameButForTheNonce(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src string) {
 		if digits.MatchString(src) || len(src) > 4<<10 {
-			t.Skip("it could run for long")
+			return // it could run for long
 		}
 		if _, err := template.New("page").Parse(src); err != nil {
-			t.Skip(err)
+			return
 		}
 		if strings.Contains(src, "nonce") { // of its own: more than one may be as asked for
-			t.Skip("it has nonces of its own")
+			return
 		}
 		differ(t, parsed(t, src))
 	})
