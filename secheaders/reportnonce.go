@@ -35,14 +35,15 @@ func scrubNonces(s string, kind nonceText) string {
 	for at := 0; at < len(s); {
 		if isNonceWord(s, at) {
 			at += len(nonceWord)
-			if from, to := nonceValue(s, at); from < to {
-				star(from, to)
+			if from, to := nonceValue(s, at); max(from, copied) < to {
+				star(max(from, copied), to)
 				at = to
 				if kind == inPolicy && isNonceSource(s, from, to) {
 					reach = 0
 					continue
 				}
 			}
+			at = max(at, copied)
 			reach, runEnd = nonceReach, at
 			continue
 		}
@@ -51,10 +52,11 @@ func scrubNonces(s string, kind nonceText) string {
 			runEnd = nonceRun(s, at)
 			if runEnd-at >= minNonce || kind == inCutCode && runEnd == len(s) && runEnd > at {
 				star(at, runEnd)
-				if hasNonceWord(s[at:runEnd]) {
-					reach = nonceReach
+				if word := lastNonceWord(s[at:runEnd]); word >= 0 {
+					at += word // what follows is up to it
+				} else {
+					at = runEnd
 				}
-				at = runEnd
 				continue
 			}
 		}
@@ -73,13 +75,14 @@ func isNonceWord(s string, at int) bool {
 	return s[at]|0x20 == 'n' && at+len(nonceWord) <= len(s) && strings.EqualFold(s[at:at+len(nonceWord)], nonceWord)
 }
 
-func hasNonceWord(s string) bool {
-	for at := range len(s) {
-		if isNonceWord(s, at) {
-			return true
-		}
+func hasNonceWord(s string) bool { return lastNonceWord(s) >= 0 }
+
+func lastNonceWord(s string) int {
+	at := len(s) - len(nonceWord)
+	for at >= 0 && !isNonceWord(s, at) {
+		at--
 	}
-	return false
+	return max(at, -1)
 }
 
 // nonceValue is what follows the word as in a source, after "-", or as in an attribute,
@@ -96,7 +99,7 @@ func nonceValue(s string, at int) (from, to int) {
 	if !inSource {
 		at = skipBlanks(s, at, `"'\`)
 	}
-	for to = at; to < len(s) && !endsNonce(s[to]); to++ {
+	for to = at; to < len(s) && !endsNonce(s[to]) && !isNonceWord(s, to); to++ {
 		if inSource && s[to] == ';' { // in an attribute it ends a character reference
 			break
 		}

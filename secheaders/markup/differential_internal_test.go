@@ -27,12 +27,14 @@ func testData() map[string]any {
 	}
 }
 
+var errTooMuch = errors.New("too much")
+
 // bounded refuses more than templates of the tests need.
 type bounded struct{ bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if b.Len() > 1<<20 {
-		return 0, errors.New("too much")
+		return 0, errTooMuch
 	}
 	return b.Buffer.Write(p)
 }
@@ -63,6 +65,9 @@ func differ(t *testing.T, parse func() *template.Template) string {
 		}
 		withoutErr := m.write(&without, "", name, testData())
 		withErr := m.write(&with, testNonce, name, testData())
+		if errors.Is(plainErr, errTooMuch) || errors.Is(withErr, errTooMuch) {
+			continue // each has ended somewhere else
+		}
 		require.Equal(t, plainErr == nil, withoutErr == nil, "%s: %v, %v", name, plainErr, withoutErr)
 		require.Equal(t, plainErr == nil, withErr == nil, "%s: %v, %v", name, plainErr, withErr)
 		require.Equal(t, plain.String(), without.String(), name)
