@@ -75,6 +75,15 @@ func isNonceWord(s string, at int) bool {
 	return s[at]|0x20 == 'n' && at+len(nonceWord) <= len(s) && strings.EqualFold(s[at:at+len(nonceWord)], nonceWord)
 }
 
+// isNonceName tells of the word as the name of another attribute.
+func isNonceName(s string, at int) bool {
+	if !isNonceWord(s, at) {
+		return false
+	}
+	at = skipBlanks(s, at+len(nonceWord), "")
+	return at < len(s) && s[at] == '='
+}
+
 func hasNonceWord(s string) bool { return lastNonceWord(s) >= 0 }
 
 func lastNonceWord(s string) int {
@@ -99,7 +108,7 @@ func nonceValue(s string, at int) (from, to int) {
 	if !inSource {
 		at = skipBlanks(s, at, `"'\`)
 	}
-	for to = at; to < len(s) && !endsNonce(s[to]) && !isNonceWord(s, to); to++ {
+	for to = at; to < len(s) && !endsNonce(s[to]) && (inSource || !isNonceName(s, to)); to++ {
 		if inSource && s[to] == ';' { // in an attribute it ends a character reference
 			break
 		}
